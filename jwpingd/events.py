@@ -1,0 +1,160 @@
+"""What a player can tell us.  An instance that exists is valid: `wire` refuses anything else.
+
+The names are those of the JW Player API.  Positions and durations are whole milliseconds; a
+duration that is absent, null, NaN, infinite or below one second is None (ping interface §5.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Consent(Enum):
+    """How much of the user may appear in pings, from most to least."""
+
+    FULL = "full"
+    ANONYMOUS = "anonymous"
+    NONE = "none"
+
+    def strictest(self, other: Consent) -> Consent:
+        """The one of the two that tells less."""
+        order = list(Consent)
+        return max(self, other, key=order.index)
+
+
+@dataclass(frozen=True, slots=True)
+class UserClaim:
+    """Who the player says is logged in: exactly one of the three is given.
+
+    `user_id` and `token` are secrets: they must not reach a disk, a log or a reply.  Their
+    representation is therefore hidden.
+    """
+
+    user_id: str | None = None
+    user_hash: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "UserClaim(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertisingClaim:
+    """The platform's advertising id as the player's app was given it; `is_limited` forbids its use."""
+
+    advertising_id: str | None
+    is_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who is speaking.  A field the player left out is None and keeps what was known before.
+
+    `is_logged_out` tells "user": null (nobody is logged in) from a hello without the key.
+    """
+
+    app_id: str | None = None
+    app_version: str | None = None
+    player_version: str | None = None
+    user: UserClaim | None = None
+    is_logged_out: bool = False
+    advertising: AdvertisingClaim | None = None
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistItem:
+    """An item has been loaded.  `is_live` None: not announced; `play_key` "": not resumable."""
+
+    player: str
+    media_id: str
+    title: str
+    feed_id: str | None = None
+    duration_ms: int | None = None
+    is_live: bool | None = None
+    play_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A tick of playback."""
+
+    player: str
+    position_ms: int
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """A seek began, to `offset_ms` if the player knows it."""
+
+    player: str
+    offset_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seeked:
+    """The seek ended."""
+
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Playback goes on."""
+
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Playback stands still."""
+
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackRateChanged:
+    """Playback goes on at `rate` times normal speed; negative or above 2 is trick play."""
+
+    player: str
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class AdImpression:
+    """The first frame of an ad has been shown."""
+
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The item played to its end."""
+
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The item or the player was closed."""
+
+    player: str
+
+
+PlayEvent = (
+    PlaylistItem
+    | Time
+    | Seek
+    | Seeked
+    | Play
+    | Pause
+    | PlaybackRateChanged
+    | AdImpression
+    | Complete
+    | Remove
+)
+"""What drives one player's session."""
+
+Event = Hello | PlayEvent

@@ -1,0 +1,26 @@
+"""Pings: what one is, and how it is written on the wire.  Nothing outside this package knows a wire key.
+
+`table` holds the one list of parameters; `target` writes, stamps, folds and reads request targets.
+"""
+
+from jwpingd.ping.table import BUCKETS, EVENTS, KEYS, LISTED_SYSTEMS, Event, Key, violations
+from jwpingd.ping.target import fold, parameters, read, stamp, target
+from jwpingd.ping.value import Facts, Ping, Progress
+
+__all__ = [
+    "BUCKETS",
+    "EVENTS",
+    "KEYS",
+    "LISTED_SYSTEMS",
+    "Event",
+    "Facts",
+    "Key",
+    "Ping",
+    "Progress",
+    "fold",
+    "parameters",
+    "read",
+    "stamp",
+    "target",
+    "violations",
+]
