@@ -4,8 +4,8 @@
 """
 
 from jwpingd.ping.table import BUCKETS, EVENTS, KEYS, LISTED_SYSTEMS, Event, Key, violations
-from jwpingd.ping.target import fold, parameters, read, stamp, target
-from jwpingd.ping.value import Facts, Ping, Progress
+from jwpingd.ping.target import fold, parameters, read, session_parameters, stamp, target
+from jwpingd.ping.value import Facts, Ping, Progress, facts_from_json, facts_to_json
 
 __all__ = [
     "BUCKETS",
@@ -17,9 +17,12 @@ __all__ = [
     "Key",
     "Ping",
     "Progress",
+    "facts_from_json",
+    "facts_to_json",
     "fold",
     "parameters",
     "read",
+    "session_parameters",
     "stamp",
     "target",
     "violations",

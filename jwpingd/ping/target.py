@@ -29,14 +29,11 @@ def target(ping: Ping, facts: Facts) -> str:
 def parameters(ping: Ping, facts: Facts) -> dict[str, str]:
     """Wire key → value in clear text, `sa` left out.  A value that is not known has no key."""
     values = {
+        **session_parameters(ping),
         "aid": facts.analytics_id,
-        "e": ping.kind,
         "emi": ping.embed_id,
         "pli": ping.play_id,
-        "pss": str(ping.item_number),
         "fed": ping.feed_id or facts.feed_id or "",
-        "id": ping.media_id,
-        "t": ping.title or ping.media_id,
         "av": facts.app_version,
         "bun": facts.app_id,
         "oaid": facts.user_hash,
@@ -46,9 +43,20 @@ def parameters(ping: Ping, facts: Facts) -> dict[str, str]:
         "psv": facts.ping_spec_version,
         "epv": facts.player_version,
         **_device_parameters(facts),
-        **_progress_parameters(ping.progress),
     }
     return {key: value for key, value in values.items() if value or (key == "fed" and value is not None)}
+
+
+def session_parameters(ping: Ping) -> dict[str, str]:
+    """The part of the parameters that the events alone decide: no ids, no facts of the box."""
+    return {
+        "id": ping.media_id,
+        "t": ping.title or ping.media_id,
+        "fed": ping.feed_id or "",
+        "pss": str(ping.item_number),
+        "e": ping.kind,
+        **_progress_parameters(ping.progress),
+    }
 
 
 def stamp(unstamped: str, sa_ms: int) -> str:
@@ -129,7 +137,7 @@ def _device_parameters(facts: Facts) -> dict[str, str | None]:
     }
 
 
-def _progress_parameters(progress: Progress | None) -> dict[str, str | None]:
+def _progress_parameters(progress: Progress | None) -> dict[str, str]:
     if progress is None:
         return {}
     return {

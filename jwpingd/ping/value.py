@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from jwpingd.device import Device
+from jwpingd.device import Device, Fact
 from jwpingd.moment import Moment
 
 
@@ -58,3 +59,20 @@ class Facts:
     partner_id: int | None = None
     ping_spec_version: str | None = None
     player_version: str | None = None
+
+    def without_user(self) -> Facts:
+        """The same facts with nothing in them that tells one user, or one installation, from another."""
+        return replace(self, user_hash=None, install_id=None, advertising_id=None)
+
+
+def facts_to_json(facts: Facts) -> dict[str, Any]:
+    """The facts as JSON values, for the checkpoint of a play that may be resumed."""
+    return asdict(facts)
+
+
+def facts_from_json(values: dict[str, Any]) -> Facts:
+    """The inverse.  Raises TypeError or KeyError where the values are of another version."""
+    device: dict[str, Any] = {
+        name: Fact(**value) if isinstance(value, dict) else value for name, value in values["device"].items()
+    }
+    return Facts(**(values | {"device": Device(**device)}))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 
 from jwpingd import events
 from jwpingd.errors import OutOfSequence
@@ -55,6 +57,17 @@ class Session:
             return []
         self.play.settle(moment.at(due_ms))
         return self._collect()
+
+    def touch(self, moment: Moment) -> None:
+        """The player was there at `moment`, whatever it did."""
+        self._advance(moment)
+
+    def hand_over(self) -> Session:
+        """A session that goes on with the running play.  Here it is over, without a `gab`."""
+        heir = copy(self)
+        if self.running is not None:
+            self.play = replace(self.running, is_over=True, vs_due_ms=None, pings=[])
+        return heir
 
     def end(self, moment: Moment) -> list[Ping]:
         """The player is gone."""

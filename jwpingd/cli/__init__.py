@@ -1,0 +1,125 @@
+"""The command `jwpingd`: one module per subcommand, imported only when it is the one to run.
+
+A subcommand's module has `add_arguments(parser)`, `run(args) -> int` (the exit status) and EXAMPLE,
+a command line that works.  Exit status: 0 ok, 2 usage, 78 configuration, 130 interrupted, 1 else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from jwpingd import __version__
+from jwpingd.errors import ConfigError, OperatorError
+
+COMMANDS = {
+    "run": "the daemon",
+    "demo": "everything at once on this machine: collector, daemon, player, bad days",
+    "check": "the configuration and all that the daemon will find when it starts",
+    "status": "what the running daemon says of itself",
+    "play": "a simulated player for a real socket",
+    "replay": "event logs to pings, in virtual time; nothing is sent",
+    "collector": "a local collector that checks every ping and totals them",
+}
+"""Subcommand → one line of help.  The module of the same name does it."""
+
+_OK, _ELSE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return the exit status; every error is told in words on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except SystemExit as exc:  # argparse: --help, --version, or a mistake that it has told
+        return exc.code if isinstance(exc.code, int) else _OK
+    except BaseException as exc:
+        return _told(exc)
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    module = importlib.import_module(f"jwpingd.cli.{name}") if name in COMMANDS else None
+    args = _parser(name, module).parse_args(arguments)
+    assert module is not None, "argparse refuses what is not in COMMANDS"
+    run: Callable[[argparse.Namespace], int] = module.run
+    return run(args)
+
+
+def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
+    """All commands by their names and help, and the one to run with its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="jwpingd",
+        description="Turns player events on a TV box into JW Player OTT pings and delivers every one.",
+        epilog="jwpingd COMMAND --help tells more, with an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"jwpingd {__version__}")
+    if name and name not in COMMANDS:
+        parser.error(f"there is no command '{name}'{_nearest(name)}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command, line in COMMANDS.items():
+        one = commands.add_parser(command, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if command == name and module is not None:
+            one.formatter_class = argparse.RawDescriptionHelpFormatter
+            one.epilog = f"example:\n  {module.EXAMPLE}"
+            module.add_arguments(one)
+    return parser
+
+
+def _nearest(name: str) -> str:
+    # Imported here, because only a slip needs it.
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(COMMANDS)}"
+
+
+def _told(exc: BaseException) -> int:
+    """Tell what went wrong, and the exit status that goes with it."""
+    leaves = _leaves(exc)
+    if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+        return _reader_is_gone()
+    if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        return _INTERRUPTED
+    for leaf in leaves:
+        if isinstance(leaf, OperatorError):
+            print(_in_words(leaf), file=sys.stderr)
+            return leaf.exit_status
+    return _internal_error(exc, leaves[0])
+
+
+def _leaves(exc: BaseException) -> list[BaseException]:
+    """What a nursery has wrapped in groups, or the exception itself."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return [exc]
+    return [leaf for part in exc.exceptions for leaf in _leaves(part)]
+
+
+def _in_words(error: OperatorError) -> str:
+    if not isinstance(error, ConfigError) or len(error.problems) == 1:
+        return f"jwpingd: {error}"
+    problems = "".join(f"\n  {problem}" for problem in error.problems)
+    return f"jwpingd: {len(error.problems)} problems in the configuration:{problems}"
+
+
+def _internal_error(exc: BaseException, leaf: BaseException) -> int:
+    if os.environ.get("JWPINGD_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(exc)
+        return _ELSE
+    what = f"{type(leaf).__name__}: {leaf}".rstrip(": ")
+    print(f"jwpingd: internal error: {what}; run with JWPINGD_TRACEBACK=1 to see where", file=sys.stderr)
+    return _ELSE
+
+
+def _reader_is_gone() -> int:
+    """Whoever read our output has had enough: say nothing, now or when the interpreter flushes."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it is to stay open until the process ends
+    return _ELSE

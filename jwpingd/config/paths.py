@@ -1,0 +1,114 @@
+"""Where things are: configuration files, the state directory, the directory of the sockets.
+
+systemd's variables win wherever they are set; then root's usual places, for root; then the
+user's own, as platformdirs knows them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwpingd.config.kinds import MAX_SOCKET_PATH_BYTES
+from jwpingd.config.sections import Config
+from jwpingd.errors import ConfigError, Problem
+
+ETC = Path("/etc/jwpingd")
+_ROOTS_STATE = Path("/var/lib/jwpingd")
+_ROOTS_RUNTIME = Path("/run/jwpingd")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """`config_files` are to be read in order, later ones win; `looked_in` is where they were sought."""
+
+    config_files: tuple[Path, ...]
+    state_dir: Path
+    runtime_dir: Path
+    looked_in: tuple[Path, ...] = ()
+
+
+def locate(
+    config_file: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    uid: int | None = None,
+    etc: Path = ETC,
+) -> Paths:
+    """The paths for this user and environment.  With `config_file`, that file is the only one.
+
+    Makes nothing, and does not mind what is missing.
+    """
+    is_root = (os.geteuid() if uid is None else uid) == 0
+    state_dir = _from_variable(environ, "STATE_DIRECTORY") or (_ROOTS_STATE if is_root else None)
+    runtime_dir = _from_variable(environ, "RUNTIME_DIRECTORY") or (_ROOTS_RUNTIME if is_root else None)
+    files, looked_in = _config_files(_config_dirs(environ, is_root=is_root, etc=etc))
+    if config_file is not None:
+        files = looked_in = (config_file,)
+    return Paths(files, state_dir or _users("state"), runtime_dir or _users("runtime"), looked_in)
+
+
+def default() -> Paths:
+    """The paths for commands that read no configuration."""
+    return locate()
+
+
+def player_socket(config: Config, paths: Paths) -> Path:
+    """Where players connect.  Raises ConfigError when the path is longer than a socket's may be."""
+    return config.socket.path or _short_enough(paths.runtime_dir / "player.sock")
+
+
+def control_socket(paths: Paths) -> Path:
+    """Where `jwpingd status` and the like connect.  Raises ConfigError like `player_socket`."""
+    return _short_enough(paths.runtime_dir / "control.sock")
+
+
+def _config_dirs(environ: Mapping[str, str], *, is_root: bool, etc: Path) -> tuple[Path, ...]:
+    """The directories that may hold the configuration; the first that has a config.toml counts."""
+    directory = _from_variable(environ, "CONFIGURATION_DIRECTORY")
+    if directory is not None:
+        return (directory,)
+    if is_root or os.path.exists(etc / "config.toml"):
+        return (etc,)
+    return (etc, _users("config"))
+
+
+def _config_files(directories: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """(the files there are, the places looked in).  conf.d counts only beside the last directory."""
+    main = directories[-1] / "config.toml"
+    parts = directories[-1] / "conf.d"
+    files = [main] if os.path.lexists(main) else []
+    files += sorted(parts.glob("*.toml"))
+    places = [directory / "config.toml" for directory in directories]
+    return tuple(files), (*places, parts / "*.toml")
+
+
+def _from_variable(environ: Mapping[str, str], name: str) -> Path | None:
+    """The first directory that the variable names (systemd joins several with a colon)."""
+    first = environ.get(name, "").partition(":")[0]
+    return Path(first).absolute() if first else None
+
+
+def _users(which: str) -> Path:
+    # Imported here, because a service has its directories from systemd and starts on slow flash.
+    import platformdirs
+
+    name = "jwpingd"
+    if which == "config":
+        return platformdirs.user_config_path(name)
+    if which == "state":
+        return platformdirs.user_state_path(name)
+    return platformdirs.user_runtime_path(name)
+
+
+def _short_enough(path: Path) -> Path:
+    n_bytes = len(os.fsencode(path))
+    if n_bytes > MAX_SOCKET_PATH_BYTES:
+        message = (
+            f"is {n_bytes} bytes long, but the path of a socket may have {MAX_SOCKET_PATH_BYTES}; "
+            "set RUNTIME_DIRECTORY to a shorter directory"
+        )
+        raise ConfigError([Problem("runtime directory", 0, "socket", str(path), message)])
+    return path

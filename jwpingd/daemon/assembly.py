@@ -1,0 +1,137 @@
+"""From the configuration to what each room is given."""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import trio
+
+from jwpingd import identity, platforms
+from jwpingd.clock import Clock
+from jwpingd.config import Config
+from jwpingd.daemon.box import Box, overridden
+from jwpingd.server import Limits, Rules
+from jwpingd.spool import Limits as SpoolLimits
+from jwpingd.uplink import Options
+
+T = TypeVar("T")
+
+RECENT_BOOT_S = 5 * 60.0  # a daemon that starts this soon after the box starts with the box
+_AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "session.resume_s", "clock", "log")
+
+
+async def run_in_thread(work: Callable[[], T], /) -> T:
+    """Off the event loop.  A stop does not wait for a thread that hangs in the kernel."""
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
+    """What this box adds to pings; reads files below `root`, and makes the install id."""
+    install_id = None
+    if config.identity.install_id:
+        install_id = identity.install_id(state_dir, is_made=True, machine_id=_machine_id(root))
+    return Box(config, overridden(platforms.detect(root), config), install_id)
+
+
+def clock(config: Config) -> Clock:
+    """The box's clock, as far as the configuration lets it be believed."""
+    return Clock(trust=config.clock.trust, is_collector_local=urlsplit(config.collector_url).scheme == "http")
+
+
+def limits(config: Config) -> Limits:
+    """What players may take."""
+    settings = config.socket
+    return Limits(
+        rules=Rules(
+            max_line_bytes=settings.max_line_bytes,
+            max_players=settings.max_players,
+            checkpoint_s=config.session.checkpoint_s,
+            token_claim=config.identity.token_claim,
+        ),
+        max_connections=settings.max_connections,
+        max_connections_per_uid=settings.max_connections_per_uid,
+        max_events_per_s=settings.max_events_per_s,
+        allowed_uids=_allowed_uids(settings.allow_users),
+    )
+
+
+def spool_limits(config: Config) -> SpoolLimits:
+    """How much may wait on flash."""
+    return SpoolLimits(max_bytes=config.spool.max_bytes, max_age_days=config.spool.max_age_days)
+
+
+def uplink_options(config: Config) -> Options:
+    """How pings are delivered."""
+    settings = config.uplink
+    return Options(
+        collector_url=config.collector_url,
+        concurrency=settings.concurrency,
+        timeout_s=settings.timeout_s,
+        max_per_s=settings.max_per_s,
+        retry_first_s=settings.retry_first_s,
+        retry_max_s=settings.retry_max_s,
+        proxy=settings.proxy,
+        user_agent=settings.user_agent,
+        ca_file=config.tls.ca_file,
+    )
+
+
+def hold_backlog_until_s(config: Config, of: Clock, fraction: float) -> float:
+    """Until when what an earlier run left must wait, in seconds since boot.
+
+    Only a daemon that starts with the box waits: then a whole neighbourhood may start with it.
+    """
+    now_s = of.now().boot_ms / 1000
+    return now_s + fraction * config.uplink.start_jitter_s if now_s < RECENT_BOOT_S else now_s
+
+
+def needs_restart(before: Config, after: Config) -> list[str]:
+    """The settings that differ and that a running daemon does not take."""
+    return [name for name in _AT_START_ONLY if _value(before, name) != _value(after, name)]
+
+
+class UplinkClock:
+    """The suspend-proof clock in the uplink's seconds."""
+
+    def __init__(self, of: Clock) -> None:
+        self._clock = of
+
+    def boot_s(self) -> float:
+        return self._clock.now().boot_ms / 1000
+
+    async def sleep_until(self, boot_s: float) -> None:
+        await self._clock.sleep_until_boot_ms(round(boot_s * 1000))
+
+
+def _value(config: Config, dotted: str) -> object:
+    value: object = config
+    for name in dotted.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _allowed_uids(users: tuple[str, ...]) -> frozenset[int]:
+    """The users' numbers; root may always connect where there is a list.  Unknown names allow nobody."""
+    if not users:
+        return frozenset()
+    return frozenset({0} | {uid for user in users if (uid := _uid(user)) is not None})
+
+
+def _uid(user: str) -> int | None:
+    if user.isdecimal():
+        return int(user)
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
+def _machine_id(root: Path) -> str | None:
+    try:
+        return (root / "etc/machine-id").read_text("ascii", "replace").strip() or None
+    except OSError:
+        return None

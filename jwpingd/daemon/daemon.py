@@ -1,0 +1,228 @@
+"""The life of the process: start, run, reload, stop.
+
+The law of stopping: two seconds after SIGTERM the process is gone, whatever network and flash do.
+One commit is waited for, so that what players wrote before the stop is on flash.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import signal
+import socket
+import string
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from jwpingd import control, notify, ping
+from jwpingd.clock import Clock
+from jwpingd.config import Config
+from jwpingd.daemon import assembly, status
+from jwpingd.daemon.box import Box
+from jwpingd.daemon.timekeeper import Timekeeper
+from jwpingd.errors import ConfigError, StoreError
+from jwpingd.server import Plays, Server
+from jwpingd.spool import Spool
+from jwpingd.uplink import Uplink
+from jwpingd.writer import RunBlocking, Writer
+
+_log = logging.getLogger("jwpingd")
+
+STOP_S = 1.5  # for the last commit, of the two seconds that SIGTERM leaves
+CHECK_AFTER_S = 30.0  # the thorough look at the store waits until the box has started
+EXPIRE_EVERY_MS = 24 * 3600 * 1000
+_ID_ALPHABET = string.digits + string.ascii_lowercase
+
+
+def new_id() -> str:
+    """A random id for an embed or a play: 12 of [0-9a-z]."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+
+
+class Daemon:
+    """Everything, for one state directory.  `run` it once.
+
+    `read_config` reads the configuration again for SIGHUP.  `run_blocking` is where commits happen;
+    tests on the mock clock pass an inline one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        state_dir: Path,
+        *,
+        read_config: Callable[[], Config],
+        clock: Clock,
+        box: Box,
+        run_blocking: RunBlocking = assembly.run_in_thread,
+    ) -> None:
+        self.config = config
+        self._box = box
+        self._state_dir = state_dir
+        self._read_config = read_config
+        self._clock = clock
+        self._run_blocking = run_blocking
+        self._started_boot_ms = clock.now().boot_ms
+        self._stopping = trio.Event()
+        self._stop_at = float("inf")
+        self.writer = Writer(
+            lambda: Spool.open(state_dir, assembly.spool_limits(config), fold=ping.fold),
+            run_blocking,
+            fold=ping.fold,
+            memory_max=config.spool.memory_max,
+            max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
+        )
+        self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
+        self.server = Server(
+            self._plays,
+            self.writer,
+            clock,
+            assembly.limits(config),
+            lambda peer, claims: self._box.facts(peer, claims),
+        )
+        self._uplink: Uplink | None = None
+        self._uplink_scope = trio.CancelScope()
+
+    async def run(
+        self, players: socket.socket, operators: socket.socket, *, on_ready: Callable[[], None] = lambda: None
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, or until `stop` is called."""
+        async with trio.open_nursery() as nursery:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                nursery.start_soon(self._heed, signals)
+                await self._open()
+                await self._start(nursery, operators)
+                on_ready()
+                await self.server.serve(players, until=self._stopping, leave_within_s=STOP_S)
+                await self._finish()
+                nursery.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """End in good order; as SIGTERM does."""
+        self._stop_at = min(self._stop_at, trio.current_time())
+        self._stopping.set()
+
+    # --- start --------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Open the store and take up what the last run left.  A store that refuses stops nothing."""
+        try:
+            repairs, checkpoints = await self.writer.on_spool(
+                lambda spool: (list(spool.repairs), spool.checkpoints())
+            )
+        except StoreError as exc:
+            _log.error("%s; keeping pings in memory until it can be opened", exc)
+            return
+        for repair in repairs:
+            _log.warning("%s", repair)
+        self._plays.recover(checkpoints, self._clock.now())
+
+    async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
+        timekeeper = Timekeeper(
+            self._clock,
+            self.writer,
+            hold_max_s=self.config.clock.hold_max_s,
+            ask_collector=self._date_of_collector,
+        )
+        nursery.start_soon(self.writer.run)
+        nursery.start_soon(self._plays.run)
+        nursery.start_soon(timekeeper.run)
+        nursery.start_soon(self._run_uplink)
+        nursery.start_soon(self._tidy)
+        nursery.start_soon(self._feed_watchdog)
+        nursery.start_soon(control.serve, operators, {"status": self._status})
+
+    async def _run_uplink(self) -> None:
+        """Deliver; with other settings after a reload."""
+        hold_until_s = assembly.hold_backlog_until_s(self.config, self._clock, random.random())
+        while True:
+            self._uplink = Uplink(
+                self.writer,
+                assembly.UplinkClock(self._clock),
+                assembly.uplink_options(self.config),
+                stamp=ping.stamp,
+                run_blocking=self._run_blocking,
+                hold_backlog_until_s=hold_until_s,
+                wall_s=self._wall_s,
+            )
+            with trio.CancelScope() as self._uplink_scope:
+                await self._uplink.run()
+
+    def _wall_s(self) -> float | None:
+        wall_ms = self._clock.now().wall_ms
+        return None if wall_ms is None else wall_ms / 1000
+
+    async def _date_of_collector(self) -> float | None:
+        return None if self._uplink is None else await self._uplink.date_of_collector()
+
+    # --- while it runs ------------------------------------------------------------------------
+
+    async def _heed(self, signals: Any) -> None:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                self._reload()
+            else:
+                _log.info("%s: stopping", signal.Signals(number).name)
+                notify.send("STOPPING=1")
+                self.stop()
+
+    def _reload(self) -> None:
+        """Read the configuration again; a bad one is refused and the old one stays."""
+        try:
+            config = self._read_config()
+        except ConfigError as exc:
+            for problem in exc.problems:
+                _log.error("%s", problem)
+            _log.error("the configuration was not read again; the one from before stays")
+            return
+        self._box = assembly.box(config, self._state_dir)
+        self.server.limits = assembly.limits(config)
+        needs_restart = assembly.needs_restart(self.config, config)
+        self.config = config
+        self._uplink_scope.cancel()
+        _log.info("the configuration was read again")
+        if needs_restart:
+            _log.warning("these settings take effect at the next start: %s", ", ".join(needs_restart))
+
+    async def _tidy(self) -> None:
+        """Look the store through once, and drop what is too old once a day."""
+        await trio.sleep(CHECK_AFTER_S)
+        while True:
+            try:
+                await self.writer.on_spool(lambda spool: spool.thorough_check())
+                if self._clock.is_trusted:
+                    await self.writer.expire(self._clock.guess_now())
+            except StoreError as exc:
+                _log.warning("the store could not be looked through: %s", exc)
+            await self._clock.sleep_until_boot_ms(self._clock.now().boot_ms + EXPIRE_EVERY_MS)
+
+    async def _feed_watchdog(self) -> None:
+        interval_s = notify.watchdog_interval_s()
+        while interval_s is not None:
+            notify.send("WATCHDOG=1")
+            await trio.sleep(interval_s)
+
+    async def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
+        return status.report(
+            account=self.writer.account(),
+            store=self.writer.status(),
+            clock=self._clock,
+            uplink=status.of_uplink(self._uplink),
+            server=self.server,
+            n_held_plays=self._plays.n_held,
+            started_boot_ms=self._started_boot_ms,
+        )
+
+    # --- stop ---------------------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        """All that players wrote is on its way to flash: wait for it, but not for ever."""
+        with trio.move_on_at(self._stop_at + STOP_S) as scope:
+            await self.writer.flush()
+            await self.writer.close()
+        if scope.cancelled_caught:
+            _log.error("flash did not take everything in time: %s", self.writer.status().reason or "it is slow")

@@ -1,0 +1,87 @@
+"""What an operator is told: one JSON object.  No user ids, no tokens, no titles beyond the media id."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from jwpingd import __version__
+from jwpingd.clock import Clock
+from jwpingd.server import Server
+from jwpingd.server.connection import Connection
+from jwpingd.sockets import Peer
+from jwpingd.spool import Account
+from jwpingd.uplink import Uplink
+from jwpingd.writer import StoreStatus
+
+
+def report(
+    *,
+    account: Account,
+    store: StoreStatus,
+    clock: Clock,
+    uplink: dict[str, Any],
+    server: Server,
+    n_held_plays: int,
+    started_boot_ms: int,
+) -> dict[str, Any]:
+    """The answer to `status --json`."""
+    now = clock.now()
+    return {
+        "version": __version__,
+        "state": "degraded" if store.reason else "running",
+        "up_s": round((now.boot_ms - started_boot_ms) / 1000, 1),
+        **_counters(account, clock),
+        "store": {"state": "degraded" if store.reason else "ok", **asdict(store)},
+        "clock": {"state": clock.state.name, "reason": clock.state.reason, "wall_ms": clock.guess_now()},
+        "uplink": uplink,
+        "plays_held": n_held_plays,
+        "clients": [_client(connection, peer) for connection, peer in server.connections.items()],
+        "clients_refused": server.n_refused,
+    }
+
+
+def of_uplink(uplink: Uplink | None) -> dict[str, Any]:
+    """How delivery stands, as JSON values; before it has begun it counts as offline."""
+    if uplink is None:
+        return {"is_online": False, "last_error": "not started yet"}
+    state = uplink.status()
+    values = {part.name: getattr(state, part.name) for part in fields(state)}
+    return values | {"retries": dict(state.retries)}
+
+
+def _counters(account: Account, clock: Clock) -> dict[str, Any]:
+    return {
+        "accepted": account.accepted,
+        "delivered": account.delivered,
+        "waiting": account.waiting,
+        "set_aside": account.set_aside,
+        "folded": account.folded,
+        "dropped": dict(account.dropped),
+        "clock_guessed": account.clock_guessed,
+        "oldest_waiting_s": _age_s(account, clock),
+    }
+
+
+def _age_s(account: Account, clock: Clock) -> float | None:
+    """How long the oldest ping has waited; None where nothing waits or nobody can know."""
+    oldest, now = account.oldest, clock.now()
+    if oldest is None:
+        return None
+    if oldest.boot_id == now.boot_id:
+        return round((now.boot_ms - oldest.boot_ms) / 1000, 1)
+    return None if oldest.sa_ms is None else round(max(0, clock.guess_now() - oldest.sa_ms) / 1000, 1)
+
+
+def _client(connection: Connection, peer: Peer) -> dict[str, Any]:
+    players = connection.dialogue.players
+    return {
+        "uid": peer.uid,
+        "pid": peer.pid,
+        "app": connection.dialogue.claims.app_id,
+        "players": [
+            {"player": name, "media": running.item.media_id, "has_started": running.meter is not None}
+            for name, player in players.items()
+            if (running := player.session.running) is not None
+        ],
+    }

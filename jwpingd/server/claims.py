@@ -1,0 +1,35 @@
+"""What a connection's player says of itself, `hello` by `hello`.  Raw user ids end here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jwpingd import identity
+from jwpingd.events import AdvertisingClaim, Consent, Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """None: never said.  `user_hash` is the only form in which a user is kept."""
+
+    app_id: str | None = None
+    app_version: str | None = None
+    player_version: str | None = None
+    user_hash: str | None = None
+    advertising: AdvertisingClaim | None = None
+    consent: Consent | None = None
+
+    def after(self, hello: Hello, token_claim: str) -> Claims:
+        """With what `hello` adds or replaces.  Raises BadEvent for a token that cannot be read."""
+        user_hash = None if hello.is_logged_out else self.user_hash
+        if hello.user is not None:
+            user_hash = identity.user_hash(hello.user, token_claim)
+        return replace(
+            self,
+            app_id=hello.app_id or self.app_id,
+            app_version=hello.app_version or self.app_version,
+            player_version=hello.player_version or self.player_version,
+            user_hash=user_hash,
+            advertising=hello.advertising or self.advertising,
+            consent=hello.consent or self.consent,
+        )

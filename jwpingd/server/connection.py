@@ -1,0 +1,143 @@
+"""One accepted socket: when it is read, how fast, and when its answers go.
+
+It reads as fast as its player may write (`max_events_per_s`) and not faster; the rest waits in the
+kernel, so nothing is lost and nothing grows here.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import trio
+
+from jwpingd.ping import Facts
+from jwpingd.server.claims import Claims
+from jwpingd.server.dialogue import Dialogue, Rules
+from jwpingd.server.plays import Clock, Plays
+from jwpingd.server.replies import Replies
+from jwpingd.writer import Writer
+
+READ_BYTES = 64 * 1024
+TICKS_ONLY_WAIT_S = 0.5  # how late a connection that only ticks may be read, to save wake-ups
+_TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody leaves lying
+MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
+_MAX_FINAL_READS = 16
+
+
+class Connection:
+    """The machine behind one accepted socket; `run` it once."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        uid: int,
+        plays: Plays,
+        writer: Writer,
+        clock: Clock,
+        rules: Rules,
+        *,
+        max_events_per_s: float,
+        describe: Callable[[Claims], Facts | None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._sock = sock
+        self._writer = writer
+        self._clock = clock
+        self._replies = Replies(sock)
+        self._rate = max_events_per_s
+        self._tokens = max_events_per_s
+        self._tokens_at_s = trio.current_time()
+        self._acks_wanted = trio.Event()
+        self._reading = trio.CancelScope()
+        self._is_stopping = False
+        self.dialogue = Dialogue(
+            uid, plays, writer, rules, describe=describe, reply=self._replies.send, complain=complain
+        )
+
+    async def run(self) -> None:
+        """Read to the end; then end or hold the plays, and send the last acks."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._replies.run)
+            nursery.start_soon(self._send_acks)
+            with self._reading:
+                await self._read_to_end()
+            if self._is_stopping:
+                self._read_rest()
+            self.dialogue.leave(self._clock.now())
+            with trio.move_on_after(MAX_FINAL_ACK_WAIT_S):
+                await self._finish_acks()
+                if not self._is_stopping:
+                    await self._replies.wait_sent()
+            nursery.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Read no more than what is there already, then leave."""
+        self._is_stopping = True
+        self._reading.cancel()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def _read_to_end(self) -> None:
+        while True:
+            data = self._read_now()
+            if data is None:
+                self.dialogue.wake(self._clock.now())
+                with trio.move_on_after(self._until_timer_s()):
+                    await trio.lowlevel.wait_readable(self._sock)
+            elif not data:
+                return
+            else:
+                self._take(data)
+                await self._pace(len(data))
+
+    def _read_now(self) -> bytes | None:
+        """What is there; b"" at the end, None while there is nothing."""
+        try:
+            return self._sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def _read_rest(self) -> None:
+        """What the kernel holds already; bounded, so that a peer that goes on writing cannot keep us."""
+        for _ in range(_MAX_FINAL_READS):
+            data = self._read_now()
+            if not data:
+                return
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        n_lines = self.dialogue.take(data, self._clock.now())
+        now_s = trio.current_time()
+        refilled = min(self._rate, self._tokens + (now_s - self._tokens_at_s) * self._rate)
+        self._tokens, self._tokens_at_s = refilled - n_lines, now_s
+        self._acks_wanted.set()
+
+    async def _pace(self, n_bytes: int) -> None:
+        """Before reading on: let others run, keep to the rate, let ticks gather, let flash keep up."""
+        await trio.lowlevel.checkpoint()
+        if self._rate and self._tokens < 0:
+            await trio.sleep(-self._tokens / self._rate)
+        elif self.dialogue.has_only_ticked and n_bytes < _TICKS_ONLY_BYTES:
+            await trio.sleep(min(TICKS_ONLY_WAIT_S, self._until_timer_s()))
+        await self._writer.wait_for_room()
+
+    def _until_timer_s(self) -> float:
+        # Standby may make this late; a timer's ping carries the moment it was due all the same.
+        due_ms = self.dialogue.wake_at_ms
+        return float("inf") if due_ms is None else max(0.0, (due_ms - self._clock.now().boot_ms) / 1000)
+
+    # --- acks ---------------------------------------------------------------------------------
+
+    async def _send_acks(self) -> None:
+        while True:
+            await self._acks_wanted.wait()
+            self._acks_wanted = trio.Event()
+            await self._finish_acks()
+
+    async def _finish_acks(self) -> None:
+        while (ticket := self.dialogue.next_ack_ticket) is not None:
+            await self._writer.wait_durable(ticket)
+            self.dialogue.send_due_acks()

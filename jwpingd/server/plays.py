@@ -1,0 +1,292 @@
+"""From a player's events to entries on flash, and plays that outlive a cut.
+
+The laws: a ping and its play's checkpoint are one transaction.  A play with a key is held after its
+connection ended, for `resume_s`, and goes on for the same user and app; any other ends with its
+connection.  What can no longer be resumed gets its `gab`, at the last moment known of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import trio
+
+from jwpingd import ping, session
+from jwpingd.events import Consent, PlayEvent, PlaylistItem
+from jwpingd.moment import Moment
+from jwpingd.ping import Facts, Ping, facts_from_json, facts_to_json
+from jwpingd.session import Session
+from jwpingd.spool import Checkpoint, Entry
+from jwpingd.writer import Writer
+
+
+class Clock(Protocol):
+    """The part of the clock that the server needs."""
+
+    def now(self) -> Moment: ...
+
+    async def sleep_until_boot_ms(self, boot_ms: int) -> None: ...
+
+
+class Owner(NamedTuple):
+    """Who may resume a play: the same user with the same app, by the player's own key."""
+
+    uid: int
+    app_id: str
+    play_key: str
+
+
+@dataclass(slots=True, eq=False)
+class Player:
+    """One player: its session and what its running play's pings carry.
+
+    `facts` None: no ping is made (consent "none").  `saved` is the checkpoint on its way to flash, None
+    where there is none to remove.  `held_until_ms`: the connection is gone and the play may be resumed.
+    """
+
+    session: Session
+    uid: int
+    facts: Facts | None = None
+    saved: Checkpoint | None = None
+    held_until_ms: int | None = None
+    cut_ms: int | None = None
+
+    @property
+    def owner(self) -> Owner | None:
+        """Under which key the running play can be resumed; None where it cannot."""
+        running = self.session.running
+        if running is None or not running.item.play_key or self.facts is None:
+            return None
+        return Owner(self.uid, self.facts.app_id, running.item.play_key)
+
+
+class Plays:
+    """All players of the daemon, on connections or held."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Clock,
+        new_id: Callable[[], str],
+        *,
+        resume_s: float,
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._new_id = new_id
+        self._resume_ms = round(resume_s * 1000)
+        self._by_owner: dict[Owner, Player] = {}
+        self._held: list[Player] = []
+        self._held_changed = trio.Event()
+
+    def new_player(self, uid: int) -> Player:
+        """A player that nothing is known of yet."""
+        return Player(Session(self._new_id), uid)
+
+    def handle(self, player: Player, event: PlayEvent, moment: Moment, facts: Facts | None) -> int:
+        """Take one event; the ticket of what it put on its way to flash, 0 for nothing.
+
+        `facts` are for a play that begins with it.  Raises OutOfSequence.
+        """
+        before, facts_before = player.session.play, player.facts
+        pings = player.session.handle(event, moment)
+        if player.session.play is not before:
+            player.facts = facts
+        if not pings and player.session.running is before:
+            return 0
+        old = [made for made in pings if before is not None and made.play_id == before.play_id]
+        new = pings[len(old) :]  # A new play's pings follow those that end the old one.
+        return self._submit(player, _entries(old, facts_before) + _entries(new, player.facts))
+
+    def find(self, uid: int, facts: Facts | None, event: PlayEvent) -> Player | None:
+        """The player whose running play this item names by its key, wherever it is."""
+        if facts is None or not isinstance(event, PlaylistItem) or not event.play_key:
+            return None
+        return self._by_owner.get(Owner(uid, facts.app_id, event.play_key))
+
+    def move(self, found: Player) -> Player:
+        """The running play of `found`, for another connection.  The one that held it has lost it."""
+        if found.held_until_ms is not None:
+            self._held.remove(found)
+        moved = replace(found, session=found.session.hand_over(), held_until_ms=None, cut_ms=None)
+        found.saved = None
+        self._remember_owner(moved)
+        self.save(moved)
+        return moved
+
+    def wake(self, player: Player, moment: Moment) -> int:
+        """Fire the player's timer if it is due; a ticket as of `handle`."""
+        pings = player.session.wake(moment)
+        return self._submit(player, _entries(pings, player.facts)) if pings else 0
+
+    def save(self, player: Player) -> int:
+        """Put the running play's state on its way to flash if it has changed; a ticket as of `handle`."""
+        checkpoint = _checkpoint(player)
+        if checkpoint is None or _is_same(checkpoint, player.saved):
+            return 0
+        player.saved = checkpoint
+        return self._writer.submit((), checkpoints=[checkpoint])
+
+    def restrict(self, player: Player, consent: Consent) -> int:
+        """A stricter consent applies at once to the running play; a ticket as of `handle`."""
+        if player.facts is None or consent is Consent.FULL:
+            return 0
+        player.facts = None if consent is Consent.NONE else player.facts.without_user()
+        return self._submit(player, ())
+
+    def leave(self, player: Player, moment: Moment) -> int:
+        """The connection is gone: hold a play that can be resumed, end any other."""
+        if player.owner is None:
+            return self.leave_for_good(player, moment)
+        ticket = self.wake(player, moment)
+        player.session.touch(moment)
+        player.cut_ms = moment.boot_ms
+        self._hold(player, moment.boot_ms + self._resume_ms)
+        return max(ticket, self.save(player))
+
+    def leave_for_good(self, player: Player, moment: Moment) -> int:
+        """The player has something else to play: its running play ends, key or not."""
+        return self._submit(player, _entries(player.session.end(moment), player.facts))
+
+    def recover(self, checkpoints: Sequence[Checkpoint], now: Moment) -> None:
+        """Plays that the last run left behind: hold what can be resumed, send the rest's `gab`.
+
+        After a crash nobody knows when it was, so the time to resume counts from now.
+        """
+        for checkpoint in checkpoints:
+            player = self._revive(checkpoint, now)
+            if player is None:
+                entries = [] if checkpoint.will is None else [checkpoint.will]
+                self._writer.submit(entries, ended=[checkpoint.play])
+                continue
+            self._remember_owner(player)
+            cut_ms = now.boot_ms if player.cut_ms is None else player.cut_ms
+            self._hold(player, cut_ms + self._resume_ms)
+
+    async def run(self) -> None:
+        """End held plays when their time is over, until cancelled."""
+        while True:
+            self._held_changed = trio.Event()
+            next_ms = min((player.held_until_ms or 0 for player in self._held), default=None)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cancel_on_change, nursery.cancel_scope)
+                if next_ms is None:
+                    await trio.sleep_forever()
+                else:
+                    await self._clock.sleep_until_boot_ms(next_ms)
+                    nursery.cancel_scope.cancel()
+            self._end_overdue(self._clock.now())
+
+    @property
+    def n_held(self) -> int:
+        """Plays that wait for their player to come back."""
+        return len(self._held)
+
+    # --- how it is done -----------------------------------------------------------------------
+
+    def _submit(self, player: Player, entries: Sequence[Entry]) -> int:
+        checkpoint = _checkpoint(player)
+        previous, player.saved = player.saved, checkpoint
+        ended = [previous.play] if previous and (not checkpoint or previous.play != checkpoint.play) else []
+        self._remember_owner(player)
+        if not entries and not ended and checkpoint is None:
+            return 0
+        return self._writer.submit(entries, checkpoints=[checkpoint] if checkpoint else [], ended=ended)
+
+    def _hold(self, player: Player, until_ms: int) -> None:
+        player.held_until_ms = until_ms
+        self._held.append(player)
+        self._held_changed.set()
+
+    def _end_overdue(self, now: Moment) -> None:
+        for player in [held for held in self._held if (held.held_until_ms or 0) <= now.boot_ms]:
+            self._held.remove(player)
+            player.held_until_ms = None
+            self.leave_for_good(player, player.session.latest or now)
+
+    async def _cancel_on_change(self, scope: trio.CancelScope) -> None:
+        await self._held_changed.wait()
+        scope.cancel()
+
+    def _remember_owner(self, player: Player) -> None:
+        self._forget_owner(player)
+        if player.owner is not None:
+            self._by_owner[player.owner] = player
+
+    def _forget_owner(self, player: Player) -> None:
+        for owner in [owner for owner, known in self._by_owner.items() if known is player]:
+            del self._by_owner[owner]
+
+    def _revive(self, checkpoint: Checkpoint, now: Moment) -> Player | None:
+        """The player of a checkpoint of this boot that is still in time; None where there is none."""
+        try:
+            state = json.loads(checkpoint.state)
+            latest = Moment(**state["latest"])
+            player = self.new_player(state["uid"])
+            player.facts = facts_from_json(state["facts"])
+            session.restore(player.session, state["session"])
+        except (ValueError, TypeError, KeyError):
+            return None
+        player.session.latest, player.saved, player.cut_ms = latest, checkpoint, state["cut_ms"]
+        is_late = player.cut_ms is not None and player.cut_ms + self._resume_ms <= now.boot_ms
+        return None if latest.boot_id != now.boot_id or is_late else player
+
+
+def _entries(pings: Sequence[Ping], facts: Facts | None) -> list[Entry]:
+    """None at all where consent allows no ping."""
+    return [] if facts is None else [_entry(made, facts) for made in pings]
+
+
+def _entry(made: Ping, facts: Facts) -> Entry:
+    moment = made.moment
+    return Entry(
+        id=0,
+        play=made.play_id,
+        kind=made.kind,
+        watched_s=made.progress.watched_s if made.progress else 0,
+        target=ping.target(made, facts),
+        boot_id=moment.boot_id,
+        boot_ms=moment.boot_ms,
+        sa_ms=moment.wall_ms,
+    )
+
+
+def _checkpoint(player: Player) -> Checkpoint | None:
+    """What must survive of the running play; None where nothing would be sent or resumed."""
+    running = player.session.running
+    if running is None or player.facts is None:
+        return None
+    final = player.session.final_ping()
+    will = _entry(final, player.facts) if final is not None else None
+    state = json.dumps(_state(player), separators=(",", ":")) if player.owner else ""
+    return Checkpoint(running.play_id, will, state) if will or state else None
+
+
+def _state(player: Player) -> dict[str, Any]:
+    latest = player.session.latest
+    assert latest is not None and player.facts is not None
+    return {
+        "uid": player.uid,
+        "cut_ms": player.cut_ms,
+        "latest": {"boot_id": latest.boot_id, "boot_ms": latest.boot_ms, "wall_ms": latest.wall_ms},
+        "facts": facts_to_json(player.facts),
+        "session": session.dump(player.session),
+    }
+
+
+def _is_same(checkpoint: Checkpoint, saved: Checkpoint | None) -> bool:
+    """Whether nothing but time has passed: a paused play costs no writes."""
+    if saved is None or checkpoint.play != saved.play:
+        return False
+    return _without_time(checkpoint) == _without_time(saved)
+
+
+def _without_time(checkpoint: Checkpoint) -> tuple[Entry | None, dict[str, Any] | None]:
+    will = checkpoint.will and replace(checkpoint.will, boot_ms=0, sa_ms=None)
+    state = json.loads(checkpoint.state) if checkpoint.state else None
+    if state is not None:
+        del state["latest"]
+    return will, state

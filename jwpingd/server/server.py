@@ -1,0 +1,140 @@
+"""Who may connect, and how many at once."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from jwpingd import sockets, wire
+from jwpingd.errors import NotAllowed, PlayerError, TooManyConnections
+from jwpingd.ping import Facts
+from jwpingd.server.claims import Claims
+from jwpingd.server.connection import Connection
+from jwpingd.server.dialogue import Rules
+from jwpingd.server.plays import Clock, Plays
+from jwpingd.server.replies import refuse
+from jwpingd.sockets import Peer
+from jwpingd.writer import Writer
+
+_log = logging.getLogger("jwpingd.server")
+
+OUT_OF_FILES_WAIT_S = 0.1
+COMPLAINT_INTERVAL_S = 10.0  # at most one line of the log in this time for players' mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take.  `allowed_uids` empty: whoever the socket's mode lets in."""
+
+    rules: Rules
+    max_connections: int
+    max_connections_per_uid: int
+    max_events_per_s: float
+    allowed_uids: frozenset[int] = frozenset()
+
+
+class Server:
+    """Accepts players and runs a connection for each.
+
+    `describe` makes the facts of a play from a peer and what it claims (None: no pings).
+    """
+
+    def __init__(
+        self,
+        plays: Plays,
+        writer: Writer,
+        clock: Clock,
+        limits: Limits,
+        describe: Callable[[Peer, Claims], Facts | None],
+    ) -> None:
+        self._plays = plays
+        self._writer = writer
+        self._clock = clock
+        self._describe = describe
+        self._complained_at_s = float("-inf")
+        self._n_unlogged = 0
+        self.limits = limits
+        self.connections: dict[Connection, Peer] = {}
+        self.n_refused = 0
+
+    async def serve(self, listener: socket.socket, *, until: trio.Event, leave_within_s: float) -> None:
+        """Accept players; after `until`, let every connection end its plays and get its last acks."""
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accepting.start_soon(self._accept_all, listener, connections)
+                await until.wait()
+                accepting.cancel_scope.cancel()
+            for connection in self.connections:
+                connection.stop()
+            connections.cancel_scope.deadline = trio.current_time() + leave_within_s
+
+    async def _accept_all(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            try:
+                sock, _ = listener.accept()
+            except OSError as exc:
+                if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+                    await trio.sleep(OUT_OF_FILES_WAIT_S)
+                continue
+            self._admit(sock, nursery)
+
+    def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
+        sock.setblocking(False)
+        try:
+            peer = sockets.peer(sock)
+            self._check(peer)
+        except PlayerError as error:
+            self.n_refused += 1
+            refuse(sock, wire.error_reply(wire.Rejected(error, 0, None)))
+        except OSError:
+            sock.close()
+        else:
+            nursery.start_soon(self._run, sock, peer)
+
+    def _check(self, peer: Peer) -> None:
+        limits, n_of_uid = self.limits, sum(other.uid == peer.uid for other in self.connections.values())
+        if limits.allowed_uids and peer.uid not in limits.allowed_uids:
+            raise NotAllowed(f"user {peer.uid} may not use this socket (socket.allow_users)")
+        if len(self.connections) >= limits.max_connections:
+            raise TooManyConnections(f"all {limits.max_connections} connections are in use")
+        if n_of_uid >= limits.max_connections_per_uid:
+            raise TooManyConnections(f"user {peer.uid} has {n_of_uid} connections, which is the limit")
+
+    async def _run(self, sock: socket.socket, peer: Peer) -> None:
+        connection = Connection(
+            sock,
+            peer.uid,
+            self._plays,
+            self._writer,
+            self._clock,
+            self.limits.rules,
+            max_events_per_s=self.limits.max_events_per_s,
+            describe=lambda claims: self._describe(peer, claims),
+            complain=lambda mistake: self._complain(peer, mistake),
+        )
+        self.connections[connection] = peer
+        try:
+            await connection.run()
+        except Exception as exc:  # One player, whatever it does, must not end the daemon.
+            # Only its kind: the text of an unforeseen error may quote what the player wrote.
+            kind = type(exc).__name__
+            _log.error("internal error (%s) with a player of uid %d; closing its connection", kind, peer.uid)
+        finally:
+            del self.connections[connection]
+            sock.close()
+
+    def _complain(self, peer: Peer, mistake: str) -> None:
+        """Log a connection's first mistake, and few of them, whatever players do."""
+        now_s = trio.current_time()
+        if now_s - self._complained_at_s < COMPLAINT_INTERVAL_S:
+            self._n_unlogged += 1
+            return
+        others = f"; {self._n_unlogged} more players since the last such line" if self._n_unlogged else ""
+        self._complained_at_s, self._n_unlogged = now_s, 0
+        _log.warning("a player of uid %d (pid %d) sent %s; it was told, ignoring%s", peer.uid, peer.pid, mistake, others)

@@ -1,0 +1,181 @@
+"""Unix sockets of the daemon: bound without a window, one daemon per directory, and who is calling.
+
+An inherited socket (systemd) is `notify`'s.  Standard library only; nothing here blocks on a peer.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import os
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwpingd.errors import AlreadyRunning, OperatorError
+
+MAX_PATH_BYTES = 107
+"""`sun_path` of unix(7) is 108 bytes with its final NUL."""
+
+BACKLOG = 128
+"""Connections that may wait to be accepted: every player of a box that reconnects after a restart."""
+
+_LOCK_NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who connected, by the kernel's word at the time of connect(); the pid may be another's by now."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def bind(path: Path, *, mode: int, group: str | None) -> socket.socket:
+    """A listening, non-blocking stream socket at `path` with exactly `mode` and `group`.
+
+    It becomes visible only once it is complete.  A stale socket is replaced.  Raises AlreadyRunning
+    where one answers, OperatorError where the path cannot be used.
+    """
+    _refuse_long(path)
+    gid = None if group is None else _gid(group)
+    try:
+        _make_directory(path.parent)
+        _refuse_live(path)
+        return _bind_hidden_then_rename(path, mode, gid)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise OperatorError(f"cannot listen on {path}: {_words(error)}") from error
+
+
+def lock(directory: Path) -> int:
+    """The descriptor of `<directory>/lock`, locked for as long as it is open.
+
+    The kernel lets go of it when the process ends, however it ends.  A missing directory is made for
+    this user alone.  Raises AlreadyRunning or OperatorError.
+    """
+    path = directory / _LOCK_NAME
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot open {path}: {_words(error)}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise AlreadyRunning(
+            f"another jwpingd uses {directory} (it holds {path}); stop it, or give this one a state "
+            "directory of its own with STATE_DIRECTORY"
+        ) from error
+    except OSError as error:
+        os.close(descriptor)
+        raise OperatorError(f"cannot lock {path}: {_words(error)}") from error
+    return descriptor
+
+
+def peer(connection: socket.socket) -> Peer:
+    """Who is at the other end of an accepted connection (SO_PEERCRED, unix(7))."""
+    credentials = struct.Struct("3i")
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    pid, uid, gid = credentials.unpack(found)
+    # uid and gid are unsigned in the kernel.
+    return Peer(pid, uid & 0xFFFFFFFF, gid & 0xFFFFFFFF)
+
+
+def _refuse_long(path: Path) -> None:
+    n_bytes = len(os.fsencode(path))
+    if n_bytes > MAX_PATH_BYTES:
+        raise OperatorError(
+            f"the socket path {path} has {n_bytes} bytes and the kernel takes {MAX_PATH_BYTES}; "
+            "set a shorter socket.path"
+        )
+
+
+def _gid(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise OperatorError(f"the group {group!r} of socket.group does not exist; create it") from error
+
+
+def _make_directory(directory: Path) -> None:
+    """Make what is missing of `directory`, open to all users whatever the umask: players must pass."""
+    if directory.is_dir():
+        return
+    _make_directory(directory.parent)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o755)
+
+
+def _refuse_live(path: Path) -> None:
+    """Return if there is nothing at `path`, or a socket that nobody listens on."""
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise OperatorError(f"{path} is there and is no socket; remove it or set another socket.path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # Non-blocking: a live daemon whose backlog is full must not hold us up.
+        probe.setblocking(False)
+        outcome = probe.connect_ex(os.fspath(path))
+    if outcome in (errno.ECONNREFUSED, errno.ENOENT):
+        return
+    if outcome in (0, errno.EAGAIN, errno.EPROTOTYPE):
+        raise AlreadyRunning(
+            f"something answers on {path}: another jwpingd is running; stop it or set another socket.path"
+        )
+    raise OSError(outcome, os.strerror(outcome))
+
+
+def _bind_hidden_then_rename(path: Path, mode: int, gid: int | None) -> socket.socket:
+    """Bind in a directory that nobody else may enter, finish the socket there, move it to `path`."""
+    hidden = path.parent / f".{os.getpid()}"
+    _clear(hidden)
+    hidden.mkdir(mode=0o700)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        _bind_below(listener, hidden)
+        unfinished = hidden / "s"
+        if gid is not None:
+            os.chown(unfinished, -1, gid)
+        os.chmod(unfinished, mode)
+        listener.listen(BACKLOG)
+        os.rename(unfinished, path)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        _clear(hidden)
+    return listener
+
+
+def _bind_below(listener: socket.socket, hidden: Path) -> None:
+    """Bind as `hidden`/s, by way of /proc if the name would be too long for the kernel."""
+    direct = os.fspath(hidden / "s")
+    if len(os.fsencode(direct)) <= MAX_PATH_BYTES:
+        listener.bind(direct)
+        return
+    descriptor = os.open(hidden, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{descriptor}/s")
+    finally:
+        os.close(descriptor)
+
+
+def _clear(hidden: Path) -> None:
+    """Remove what a daemon that died half-way left under this name."""
+    try:
+        (hidden / "s").unlink(missing_ok=True)
+        hidden.rmdir()
+    except FileNotFoundError:
+        return
+
+
+def _words(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,99 @@
+"""What is wrong with a database file, told quickly: header, tables, counters; not its rows."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwpingd.spool import counters, faults, schema
+from jwpingd.spool.counters import Counters
+from jwpingd.spool.limits import Limits
+
+_HEADER_BYTES = 100
+_MAGIC = b"SQLite format 3\0"
+_VERSION_AT = slice(60, 64)  # https://www.sqlite.org/fileformat2.html#the_database_header
+_APPLICATION_AT = slice(68, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """A newer program's store."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The store cannot be used as it is; why, in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The store is open."""
+
+    connection: sqlite3.Connection
+    counters: Counters
+
+
+Verdict = Missing | Newer | Damaged | Sound
+
+
+def judge(path: Path, limits: Limits, connection_type: type[sqlite3.Connection]) -> Verdict:
+    """Open the store at `path`, or say what is wrong with it.
+
+    Raises OSError and sqlite3.Error only for what is no damage: no right, no space, a bad medium.
+    """
+    at_once = _judge_header(path)
+    if at_once is not None:
+        return at_once
+    connection = schema.connect(path, connection_type)
+    try:
+        verdict: Verdict = _judge_content(connection, limits)
+    except sqlite3.Error as exc:
+        connection.close()
+        if faults.is_damage(exc):
+            return Damaged(str(exc))
+        raise
+    if not isinstance(verdict, Sound):
+        connection.close()
+    return verdict
+
+
+def _judge_header(path: Path) -> Missing | Newer | Damaged | None:
+    """What the first bytes tell without opening the store, which may already write to it."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Damaged("it is not a file")
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        # A link that leads nowhere is in the way of a new store.
+        return Damaged("it is a broken link") if path.is_symlink() else Missing()
+    if not header:
+        return Missing()
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+        return Damaged("it is not a database")
+    version = int.from_bytes(header[_VERSION_AT], "big")
+    is_ours = int.from_bytes(header[_APPLICATION_AT], "big") == schema.APPLICATION_ID
+    return Newer(version) if is_ours and version > schema.VERSION else None
+
+
+def _judge_content(connection: sqlite3.Connection, limits: Limits) -> Verdict:
+    schema.prepare(connection, limits)
+    version = schema.pragma(connection, "user_version")
+    if schema.pragma(connection, "application_id") == schema.APPLICATION_ID and version > schema.VERSION:
+        return Newer(version)
+    fault = schema.fault(connection)
+    if fault is not None:
+        return Damaged(fault)
+    found = counters.load(connection)
+    return Damaged("its counters fail their check") if found is None else Sound(connection, found)

@@ -1,0 +1,86 @@
+"""What goes into the spool and comes out of it: values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jwpingd.moment import Moment
+
+FOLDABLE_KIND = "t"
+"""The one kind whose neighbours of a play may become one without losing anything but a waypoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ping that waits.  All that the spool knows of it.
+
+    `id` is given by the writer, ascending, and is unique for ever in a store.  `target` carries no
+    time stamp.  `sa_ms` (Unix time) is fixed once, before the first try; it is None while the wall
+    clock is unknown.  `is_guessed`: it rests on a clock that nobody vouched for.
+    """
+
+    id: int
+    play: str
+    kind: str
+    watched_s: int
+    target: str
+    boot_id: str
+    boot_ms: int
+    sa_ms: int | None
+    is_guessed: bool = False
+
+    @property
+    def moment(self) -> Moment:
+        """When the ping's event happened."""
+        return Moment(self.boot_id, self.boot_ms, self.sa_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What survives of a running play.
+
+    `will` is the gab that is sent if the play is never heard of again (its id is 0), None before `s`
+    was sent.  `state` is text for resumption that nobody here reads; "" if it cannot be resumed.
+    """
+
+    play: str
+    will: Entry | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One transaction.
+
+    `number` ascends; the store remembers the last one applied, so that a batch whose commit failed
+    but reached the disk all the same is not applied twice.  `ended` plays lose their checkpoint
+    (before `checkpoints` are written).  `set_aside` holds (id, reason).  Every entry with an id up to
+    `tried_to` may have been tried (0: no change).  Entries in `claimed` are in the uplink's hands:
+    neither folded nor dropped.  `n_more_counts` are deltas of counters that the spool does not make
+    itself.  `wall_ms`, if known, dates what is set aside.
+    """
+
+    number: int
+    puts: tuple[Entry, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    ended: tuple[str, ...] = ()
+    delivered: tuple[int, ...] = ()
+    set_aside: tuple[tuple[int, str], ...] = ()
+    tried_to: int = 0
+    claimed: frozenset[int] = frozenset()
+    n_more_counts: Mapping[str, int] = field(default_factory=dict)
+    wall_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A ping that will not be sent unless somebody asks for it: why, and since when (Unix ms, if known).
+
+    `can_requeue` is False for a row that failed its check; its other fields are then not to be trusted.
+    """
+
+    entry: Entry
+    reason: str
+    wall_ms: int | None
+    can_requeue: bool

@@ -1,0 +1,95 @@
+"""The `hello`: who is speaking, who is logged in, and how much of it may be told.
+
+Nothing under `user` or `advertising` may get into a message.  What a hash, a token or an advertising
+id must look like is `identity`'s to judge; here each is a text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jwpingd.errors import BadEvent
+from jwpingd.events import AdvertisingClaim, Consent, Hello, UserClaim
+from jwpingd.wire.values import part, shown, text, wrong
+
+_USER_KEYS = ("id", "hash", "token")
+_UNLIMITED = (False, 0, "0", "false")
+"""How platforms say that tracking is not limited: Firebolt "0", Android 0, web views false."""
+
+
+def hello(values: dict[str, Any]) -> Hello:
+    """The hello.  Raises BadEvent.  A later protocol version is welcome: its news are unknown keys."""
+    protocol = values.get("protocol")
+    if protocol is not None and type(protocol) is not int:
+        raise wrong("protocol", "an integer", protocol)
+    app = part(values.get("app"), "app")
+    user = _user(values.get("user"))
+    return Hello(
+        app_id=text(app.get("id"), "app.id") or None,
+        app_version=text(app.get("version"), "app.version") or None,
+        player_version=_player_version(values.get("player")),
+        user=user,
+        is_logged_out="user" in values and user is None,
+        advertising=_advertising(values["advertising"]) if "advertising" in values else None,
+        consent=_consent(values.get("consent")),
+    )
+
+
+def _player_version(player: object) -> str | None:
+    """Here `player` is an object; the text that other events carry has no meaning here but does no harm."""
+    if type(player) is str:
+        return None
+    return text(part(player, "player").get("version"), "player.version") or None
+
+
+def _consent(value: object) -> Consent | None:
+    if value is None:
+        return None
+    for consent in Consent:
+        if value == consent.value:
+            return consent
+    allowed = ", ".join(consent.value for consent in Consent)
+    raise BadEvent(f"consent must be one of {allowed}, not {shown(value)}")
+
+
+def _user(value: object) -> UserClaim | None:
+    """Who is logged in; None for nobody: null, or an object whose id, hash or token is null or empty."""
+    user = part(value, "user")
+    given = {key: user[key] for key in _USER_KEYS if user.get(key) not in (None, "")}
+    if len(given) > 1:
+        raise BadEvent("user must have only one of id, hash and token")
+    if not given:
+        if user and not any(key in user for key in _USER_KEYS):
+            raise BadEvent("user must have one of id, hash and token")
+        return None
+    return UserClaim(
+        user_id=_user_id(given.get("id")),
+        user_hash=_secret_text(given.get("hash"), "user.hash must be a text"),
+        token=_secret_text(given.get("token"), "user.token must be a text"),
+    )
+
+
+def _user_id(value: object) -> str | None:
+    if type(value) is int:
+        return str(value)
+    return _secret_text(value, "user.id must be a text or an integer")
+
+
+def _advertising(value: object) -> AdvertisingClaim:
+    """The claim; null withdraws it.  The names of Firebolt's answer, `ifa` and `lmt`, are taken too.
+
+    Tracking counts as limited unless every sign given says that it is not (platform sources §7).
+    """
+    claim = part(value, "advertising")
+    advertising_id = claim.get("id") if claim.get("id") is not None else claim.get("ifa")
+    signs = [claim[key] for key in ("limit", "lmt") if key in claim]
+    return AdvertisingClaim(
+        advertising_id=_secret_text(advertising_id, "advertising.id must be a text") or None,
+        is_limited=not signs or any(sign not in _UNLIMITED for sign in signs),
+    )
+
+
+def _secret_text(value: object, problem: str) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    raise BadEvent(problem)

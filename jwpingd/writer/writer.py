@@ -1,0 +1,357 @@
+"""Brings what waits to flash, grouped into one commit at a time, off the event loop.
+
+The law: a ticket is durable once everything that was submitted with it or before is committed and
+synced.  While flash refuses, entries stay in memory (bounded), nothing becomes durable, and the same
+batch is tried again until it is taken.  An entry may leave for the collector from memory all the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import trio
+
+from jwpingd.errors import StoreError
+from jwpingd.spool import Account, Batch, Checkpoint, Entry, Spool
+from jwpingd.writer.waiting import Fold, Submission, Waiting
+
+DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn into duplicates
+MAX_WAITING_DELETES = 64
+MAX_ENTRIES_BEHIND = 1000  # beyond this, players are read on only when flash has kept up
+REOPEN_AFTER_S = 0.5  # flash takes over again within a second of its being possible
+_IDS_WITHOUT_STORE = 1 << 40  # above any id of a store that cannot be read yet
+
+T = TypeVar("T")
+
+
+class RunBlocking(Protocol):
+    """`trio.to_thread.run_sync`, or in tests on the mock clock a call inline."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """`reason` is "" while flash takes what it is given; `n_in_memory` entries are not on flash yet."""
+
+    reason: str
+    n_in_memory: int
+
+
+class Writer:
+    """Owns the spool: only one of its coroutines uses it at a time, always through `run_blocking`.
+
+    `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
+    number of entries that are kept while it takes nothing.
+    """
+
+    def __init__(
+        self,
+        open_spool: Callable[[], Spool],
+        run_blocking: RunBlocking,
+        *,
+        fold: Fold,
+        memory_max: int,
+        max_batch_bytes: int,
+    ) -> None:
+        self._open_spool = open_spool
+        self._run_blocking = run_blocking
+        self._memory_max = memory_max
+        self._max_batch_bytes = max_batch_bytes
+        self._spool: Spool | None = None
+        self._is_known = False  # whether ids and the account have been read from the store
+        self._reason = ""
+        self._lock = trio.Lock()
+        self._waiting = Waiting(fold)
+        self._in_doubt: Batch | None = None
+        self._in_doubt_ticket = 0
+        self._account = Account()
+        self._last_id = _IDS_WITHOUT_STORE + secrets.randbelow(1 << 40)
+        self._claimed: set[int] = set()
+        self._tried_to = 0
+        self._ticket = 0
+        self._durable_to = 0
+        self._after_commit = trio.lowlevel.ParkingLot()
+        self._work = trio.Event()
+        self._has_more = True
+        self._wants_more = trio.lowlevel.ParkingLot()
+        self._untimed_ticket: int | None = 0  # an earlier run may have left entries without a time
+        self._untimed = trio.lowlevel.ParkingLot()
+
+    # --- for the server -----------------------------------------------------------------------
+
+    def submit(
+        self,
+        entries: Sequence[Entry],
+        *,
+        checkpoints: Sequence[Checkpoint] = (),
+        ended: Sequence[str] = (),
+    ) -> int:
+        """Take pings and what is to survive of their plays, as part of one transaction; its ticket.
+
+        The entries' ids are given here.  Never blocks and never fails: see the law above.
+        """
+        self._ticket += 1
+        first_id = self._last_id + 1
+        self._last_id += len(entries)
+        puts = [replace(entry, id=first_id + idx) for idx, entry in enumerate(entries)]
+        self._waiting.submissions.append(Submission(self._ticket, puts, checkpoints, ended))
+        if any(entry.sa_ms is None for entry in entries):
+            self._untimed_ticket = self._ticket
+            self._untimed.unpark_all()
+        if entries and self._wants_more:
+            # The uplink is about to try these at once: the mark costs nothing in the same transaction.
+            self._waiting.tried_to = self._last_id
+        if entries and self._reason:
+            self._waiting.make_room(self._memory_max, self._claimed)
+            self._offer_more()
+        self._work.set()
+        return self._ticket
+
+    def is_durable(self, ticket: int) -> bool:
+        """Whether everything up to `ticket` is committed and synced."""
+        return ticket <= self._durable_to
+
+    async def wait_durable(self, ticket: int) -> None:
+        """Return once `ticket` is durable; while flash refuses, that takes as long as it takes."""
+        while not self.is_durable(ticket):
+            await self._after_commit.park()
+
+    async def wait_for_room(self) -> None:
+        """Return when flash has kept up; at once while it refuses, because memory is bounded then."""
+        while self.n_in_memory > MAX_ENTRIES_BEHIND and not self._reason:
+            await self._after_commit.park()
+
+    @property
+    def n_in_memory(self) -> int:
+        """Entries that are not on flash yet."""
+        return self._waiting.n_entries + (len(self._in_doubt.puts) if self._in_doubt else 0)
+
+    # --- for the uplink -----------------------------------------------------------------------
+
+    async def claim(self, limit: int, *, after_id: int = 0, to_id: int | None = None) -> list[Entry]:
+        """The oldest entries that can be sent and are in nobody's hands; they are the caller's now.
+
+        That they may have been tried is on flash before this returns.
+        """
+        self._has_more = False
+        entries = await self._read_oldest(limit, after_id, to_id)
+        if self._reason:
+            entries += self._oldest_in_memory(limit - len(entries), after_id, to_id)
+        self._claimed.update(entry.id for entry in entries)
+        if entries:
+            await self._mark_tried(entries[-1].id)
+        return entries
+
+    def delivered(self, entry_id: int) -> None:
+        """The collector has it."""
+        if self._waiting.forget(entry_id, "delivered"):
+            self._claimed.discard(entry_id)
+        else:
+            self._waiting.delivered.append(entry_id)
+        self._work.set()
+
+    def set_aside(self, entry_id: int, reason: str) -> None:
+        """The collector will never take it."""
+        self._waiting.set_aside.append((entry_id, reason))
+        self._work.set()
+
+    def release(self, entry_ids: Iterable[int]) -> None:
+        """Nobody has these in hand any more; they wait as before."""
+        self._claimed.difference_update(entry_ids)
+        self._offer_more()
+
+    async def wait_for_more(self) -> None:
+        """Return when there may be something to claim that the last claim did not see."""
+        while not self._has_more:
+            await self._wants_more.park()
+
+    def last_id(self) -> int:
+        """The highest id given so far."""
+        return self._last_id
+
+    # --- for the daemon -----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit what comes, until cancelled."""
+        while True:
+            await self._wait_for_work()
+            await self._commit()
+            if self._reason:
+                await trio.sleep(REOPEN_AFTER_S)
+
+    async def flush(self) -> None:
+        """Return when all that was submitted or resolved before the call is on flash."""
+        while self._has_work():
+            await self._commit()
+            if self._reason:
+                await trio.sleep(REOPEN_AFTER_S)
+
+    async def close(self) -> None:
+        """Close the store in good order.  Raises StoreError; what is durable is safe all the same."""
+        async with self._lock:
+            if self._spool is not None:
+                await self._run_blocking(self._spool.close)
+
+    async def on_spool(self, work: Callable[[Spool], T]) -> T:
+        """Do `work` with the store, between two commits.  Raises StoreError."""
+        async with self._lock:
+            result, account = await self._run_blocking(lambda: self._do(work))
+            self._know(account)
+        return result
+
+    async def wait_untimed(self) -> int:
+        """Return when there may be entries without a time: the ticket of the last of them."""
+        while self._untimed_ticket is None:
+            await self._untimed.park()
+        return self._untimed_ticket
+
+    async def give_times(self, boot_id: str, offset_ms: int, *, is_guess: bool) -> None:
+        """Fix the time of every entry of boot `boot_id` that has none, and let them leave.
+
+        `offset_ms` is the wall clock minus boottime.  Raises StoreError.
+        """
+        known_to = self._durable_to
+        self._waiting.give_times(boot_id, offset_ms, is_guess=is_guess)
+        await self.on_spool(
+            lambda spool: (spool.guess_times if is_guess else spool.fix_times)(boot_id, offset_ms)
+        )
+        if self._untimed_ticket is not None and self._untimed_ticket <= known_to:
+            self._untimed_ticket = None
+        self._offer_more()
+
+    async def expire(self, wall_ms: int) -> None:
+        """Drop what is too old by a clock that is trusted.  Raises StoreError."""
+        claimed = frozenset(self._claimed)
+        await self.on_spool(lambda spool: spool.expire(wall_ms, except_ids=claimed))
+
+    def account(self) -> Account:
+        """The account as of the last commit, with what is only in memory."""
+        n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
+        in_doubt = {"accepted": n_in_doubt, "waiting": n_in_doubt}
+        return self._account.plus(self._waiting.counts()).plus(in_doubt)
+
+    def status(self) -> StoreStatus:
+        """Whether flash takes what it is given."""
+        return StoreStatus(self._reason, self.n_in_memory)
+
+    # --- how a commit is made -----------------------------------------------------------------
+
+    async def _commit(self) -> None:
+        """Write the oldest that waits as one transaction.  What fails is kept, unchanged, for the next call."""
+        async with self._lock:
+            if self._in_doubt is None:
+                claimed = frozenset(self._claimed)
+                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, claimed)
+                self._in_doubt_ticket = ticket or self._in_doubt_ticket
+            try:
+                batch, account = await self._run_blocking(self._write)
+            except StoreError as exc:
+                self._reason = str(exc)
+                self._after_commit.unpark_all()
+                return
+            self._know(account)
+            self._in_doubt = None
+        self._finish(batch)
+
+    def _write(self) -> tuple[Batch, Account]:
+        """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
+        assert self._in_doubt is not None
+        spool = self._opened()
+        if not self._in_doubt.number:
+            self._in_doubt = replace(self._in_doubt, number=spool.last_batch + 1)
+        spool.commit(self._in_doubt)
+        return self._in_doubt, spool.account()
+
+    def _do(self, work: Callable[[Spool], T]) -> tuple[T, Account]:
+        """In the thread."""
+        spool = self._opened()
+        result = work(spool)
+        return result, spool.account()
+
+    def _opened(self) -> Spool:
+        if self._spool is None:
+            self._spool = self._open_spool()
+        return self._spool
+
+    def _know(self, account: Account) -> None:
+        """The store answered: it can be used, and its account is the latest."""
+        self._account = account
+        self._reason = ""
+        if not self._is_known and self._spool is not None:
+            self._is_known = True
+            last_id = self._spool.next_id() - 1
+            is_in_use = bool(self.n_in_memory or self._claimed)
+            self._last_id = max(self._last_id, last_id) if is_in_use else last_id
+
+    def _finish(self, batch: Batch) -> None:
+        self._tried_to = max(self._tried_to, batch.tried_to)
+        self._claimed.difference_update(batch.delivered)
+        self._claimed.difference_update(entry_id for entry_id, _ in batch.set_aside)
+        self._durable_to = self._in_doubt_ticket
+        self._after_commit.unpark_all()
+        if batch.puts:
+            self._offer_more()
+
+    async def _wait_for_work(self) -> None:
+        """Until something is urgent, or deletes have waited long enough."""
+        while not self._has_work():
+            self._work = trio.Event()
+            await self._work.wait()
+        deadline = trio.current_time() + DELETE_DELAY_S
+        while not (self._is_urgent() or self._waiting.n_resolved >= MAX_WAITING_DELETES):
+            self._work = trio.Event()
+            with trio.move_on_at(deadline) as scope:
+                await self._work.wait()
+            if scope.cancelled_caught:
+                return
+
+    def _has_work(self) -> bool:
+        return self._is_urgent() or self._waiting.n_resolved > 0
+
+    def _is_urgent(self) -> bool:
+        return bool(self._in_doubt or self._reason or self._waiting.is_urgent)
+
+    # --- claims -------------------------------------------------------------------------------
+
+    async def _read_oldest(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
+        claimed = frozenset(self._claimed)
+        was_refused = self._reason
+        try:
+            entries = await self.on_spool(
+                lambda spool: spool.oldest(limit, except_ids=claimed, after_id=after_id, to_id=to_id)
+            )
+        except StoreError as exc:
+            self._reason = str(exc)
+            self._work.set()
+            return []
+        self._reason = was_refused  # That it can be read does not mean that it can be written.
+        return entries
+
+    def _oldest_in_memory(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
+        """While flash refuses, what is only in memory may leave too."""
+        in_memory = (*(self._in_doubt.puts if self._in_doubt else ()), *self._waiting.entries())
+        fits = (
+            entry
+            for entry in in_memory
+            if entry.sa_ms is not None
+            and entry.id not in self._claimed
+            and after_id < entry.id <= (self._last_id if to_id is None else to_id)
+        )
+        return list(islice(fits, max(limit, 0)))
+
+    async def _mark_tried(self, entry_id: int) -> None:
+        if entry_id <= self._tried_to or self._reason:
+            return
+        self._waiting.tried_to = max(self._waiting.tried_to, entry_id)
+        self._work.set()
+        while self._tried_to < entry_id and not self._reason:
+            await self._after_commit.park()
+
+    def _offer_more(self) -> None:
+        self._has_more = True
+        self._wants_more.unpark_all()

@@ -1,0 +1,222 @@
+"""Unix sockets: bound whole or not at all, one daemon at a time, and the caller's name."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jwpingd import sockets
+from jwpingd.errors import AlreadyRunning, OperatorError
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+def test_the_mode_is_the_one_asked_for(tmp_path: Path, mode: int, umask: int) -> None:
+    """Whatever the umask: the socket has exactly its mode, and the umask is as before."""
+    path = tmp_path / "run" / "player.sock"
+    before = os.umask(umask)
+    try:
+        with sockets.bind(path, mode=mode, group=None) as listener:
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+            assert listener.getblocking() is False
+            assert listener.get_inheritable() is False
+    finally:
+        assert os.umask(before) == umask
+
+
+def test_what_is_visible_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no window: at the moment of the rename the socket listens and has its mode."""
+    path = tmp_path / "player.sock"
+    seen: list[int] = []
+    rename = os.rename
+
+    def watched(source: Path, target: Path) -> None:
+        assert stat.S_IMODE(source.parent.stat().st_mode) & 0o077 == 0
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(source))
+        seen.append(stat.S_IMODE(source.stat().st_mode))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", watched)
+    sockets.bind(path, mode=0o660, group=None).close()
+    assert seen == [0o660]
+    assert os.listdir(tmp_path) == ["player.sock"]
+
+
+def test_players_can_connect_and_are_known(tmp_path: Path) -> None:
+    """An accepted connection tells pid, uid and gid of the process at its other end."""
+    path = tmp_path / "player.sock"
+    with sockets.bind(path, mode=0o600, group=None) as listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        accepted, _ = listener.accept()
+        with accepted:
+            assert sockets.peer(accepted) == sockets.Peer(os.getpid(), os.getuid(), os.getgid())
+
+
+def test_the_group_is_set_and_must_exist(tmp_path: Path) -> None:
+    """The socket belongs to the group asked for; one that does not exist is the operator's to make."""
+    path = tmp_path / "player.sock"
+    own = grp.getgrgid(os.getgid()).gr_name
+    with sockets.bind(path, mode=0o660, group=own):
+        assert path.stat().st_gid == os.getgid()
+    path.unlink()
+    with pytest.raises(OperatorError, match=r"'no-such-group'.*create it"):
+        sockets.bind(path, mode=0o660, group="no-such-group")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    """A socket that nobody listens on any more, left by a daemon that died, gives way."""
+    path = tmp_path / "player.sock"
+    sockets.bind(path, mode=0o600, group=None).close()
+    assert path.is_socket()
+    with sockets.bind(path, mode=0o666, group=None), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+
+
+@pytest.mark.parametrize("n_waiting", [0, 1])
+def test_a_live_socket_is_not_replaced(tmp_path: Path, n_waiting: int) -> None:
+    """Where somebody listens, even with a full backlog, we give up and name path and way out."""
+    path = tmp_path / "player.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen(0)
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(n_waiting)]
+        for client in clients:
+            client.connect(str(path))
+        inode = path.stat().st_ino
+        with pytest.raises(AlreadyRunning, match=r"player\.sock.*stop it or set another socket\.path"):
+            sockets.bind(path, mode=0o600, group=None)
+        assert path.stat().st_ino == inode
+        for client in clients:
+            client.close()
+
+
+def test_a_live_datagram_socket_is_not_replaced(tmp_path: Path) -> None:
+    """A socket of another kind that is in use is somebody's, too."""
+    path = tmp_path / "player.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(path))
+        with pytest.raises(AlreadyRunning):
+            sockets.bind(path, mode=0o600, group=None)
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link", "dangling"])
+def test_what_is_no_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
+    """A file, a directory or a link at the path is the operator's to remove, never ours."""
+    path = tmp_path / "player.sock"
+    (tmp_path / "target").write_text("kept")
+    if kind == "file":
+        path.write_text("kept")
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / ("target" if kind == "link" else "nowhere"))
+    before = path.lstat()
+    with pytest.raises(OperatorError, match="is no socket; remove it"):
+        sockets.bind(path, mode=0o600, group=None)
+    assert path.lstat().st_ino == before.st_ino
+    assert (tmp_path / "target").read_text() == "kept"
+
+
+@pytest.mark.parametrize("n_bytes", [106, 107, 108, 300])
+def test_a_path_is_taken_up_to_the_kernels_limit(tmp_path: Path, n_bytes: int) -> None:
+    """107 bytes work, hidden name and all; from 108 on the message says how long it is."""
+    stem = f"{tmp_path}/"
+    path = Path(stem + "s" * (n_bytes - len(stem)))
+    if n_bytes > sockets.MAX_PATH_BYTES:
+        with pytest.raises(OperatorError, match=f"{n_bytes} bytes.*107.*shorter socket.path"):
+            sockets.bind(path, mode=0o600, group=None)
+        return
+    with sockets.bind(path, mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+
+
+def test_a_deep_directory_needs_no_room_for_the_hidden_name(tmp_path: Path) -> None:
+    """Where only the final name fits the kernel's limit, binding works all the same."""
+    directory = tmp_path / ("d" * (sockets.MAX_PATH_BYTES - len(f"{tmp_path}/") - len("/p")))
+    with sockets.bind(directory / "p", mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(directory / "p"))
+    assert os.listdir(directory) == ["p"]
+
+
+@pytest.mark.parametrize("path", ["/proc/nowhere/player.sock", "/dev/null/player.sock", "/tmp/nul\0.sock"])
+def test_a_place_that_takes_no_socket_is_the_operators(path: str) -> None:
+    """Whatever the kernel refuses becomes an OperatorError that names the path."""
+    with pytest.raises(OperatorError, match="cannot listen on"):
+        sockets.bind(Path(path), mode=0o600, group=None)
+
+
+def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the last step fails, nothing stays behind, and the next attempt works."""
+    path = tmp_path / "player.sock"
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "not here")
+
+    with monkeypatch.context() as patch, pytest.raises(OperatorError, match="not here"):
+        patch.setattr(os, "rename", refuse)
+        sockets.bind(path, mode=0o600, group=None)
+    assert os.listdir(tmp_path) == []
+    sockets.bind(path, mode=0o600, group=None).close()
+
+
+def test_what_a_dead_daemon_left_half_made_is_cleared(tmp_path: Path) -> None:
+    """A hidden directory of the same pid, from before a power cut, does not stop us."""
+    hidden = tmp_path / f".{os.getpid()}"
+    hidden.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(hidden / "s"))
+    sockets.bind(tmp_path / "player.sock", mode=0o600, group=None).close()
+    assert os.listdir(tmp_path) == ["player.sock"]
+
+
+def test_one_daemon_per_directory(tmp_path: Path) -> None:
+    """The second lock is refused with the way out; closing the first lets the next one in."""
+    directory = tmp_path / "state"
+    first = sockets.lock(directory)
+    with pytest.raises(AlreadyRunning, match=rf"another jwpingd uses {directory}.*stop it"):
+        sockets.lock(directory)
+    os.close(first)
+    second = sockets.lock(directory)
+    assert os.get_inheritable(second) is False
+    os.close(second)
+
+
+def test_another_process_holds_the_lock_until_it_dies(tmp_path: Path) -> None:
+    """The lock is the kernel's: a killed daemon leaves none."""
+    program = (
+        "import sys, pathlib; from jwpingd import sockets; "
+        "sockets.lock(pathlib.Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"\n"
+        with pytest.raises(AlreadyRunning):
+            sockets.lock(tmp_path)
+        other.kill()
+    os.close(sockets.lock(tmp_path))
+
+
+def test_a_directory_that_cannot_be_locked_is_the_operators(tmp_path: Path) -> None:
+    """A file in place of the directory, or a link in place of the lock, is refused in words."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OperatorError, match="cannot open"):
+        sockets.lock(tmp_path / "file")
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OperatorError, match="cannot open"):
+        sockets.lock(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
