@@ -20,8 +20,8 @@ from jwpingd.errors import AlreadyRunning, OperatorError
 MAX_PATH_BYTES = 107
 """`sun_path` of unix(7) is 108 bytes with its final NUL."""
 
-BACKLOG = 128
-"""Connections that may wait to be accepted: every player of a box that reconnects after a restart."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted: more than may be held, so that those too many can be told."""
 
 _LOCK_NAME = "lock"
 

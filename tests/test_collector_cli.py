@@ -21,13 +21,7 @@ from jwpingd.collector.lines import HEADING
 from jwpingd.errors import OperatorError
 from tests.test_collector_rules import good_play, made
 
-PROGRAM = """
-import argparse, sys
-from jwpingd.cli import collector
-parser = argparse.ArgumentParser()
-collector.add_arguments(parser)
-sys.exit(collector.run(parser.parse_args()))
-"""
+COMMAND = [sys.executable, "-m", "jwpingd", "collector", "--port", "0"]
 
 
 @contextmanager
@@ -36,9 +30,7 @@ def collecting(*arguments: str, stop: signal.Signals = signal.SIGTERM) -> Iterat
 
     The status is the last of the lines.
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "--port", "0", *arguments], stdout=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, encoding="utf-8") as process:
         # A command that hangs must fail the test, not stop it.
         watchdog = threading.Timer(20, process.kill)
         watchdog.start()
@@ -98,8 +90,7 @@ def test_people_get_aligned_lines_and_a_table() -> None:
 @pytest.mark.slow
 def test_a_reader_that_goes_away_ends_it() -> None:
     """When nobody reads its lines any more (`| head`), it ends quietly with status 1."""
-    arguments = [sys.executable, "-c", PROGRAM, "--port", "0", "--json"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([*COMMAND, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         watchdog = threading.Timer(20, process.kill)
         watchdog.start()
         assert process.stdout is not None and process.stderr is not None

@@ -92,7 +92,8 @@ def test_what_is_no_request_is_refused_for_good(data: bytes, status: int) -> Non
         refusal = reader.next_request()
         assert isinstance(refusal, Refusal) and refusal.status == status
         reader.feed(more)
-    assert read(*each_byte(data))[-1] == refusal
+    size = 1 + len(data) // 400  # Byte by byte, but for the long ones.
+    assert read(*(data[n : n + size] for n in range(0, len(data), size)))[-1] == refusal
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -116,7 +117,7 @@ fragments = st.one_of(
 
 
 @given(st.lists(fragments, max_size=30))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 def test_any_bytes_make_requests_or_one_refusal(pieces: list[bytes]) -> None:
     """No bytes raise an error, and how they are cut decides nothing."""
     whole = b"".join(pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -22,8 +22,6 @@ from jwpingd.collector.weather import Cut, Fate
 from tests.test_collector_rules import good_play, made
 
 pytestmark = pytest.mark.slow
-
-Body = Callable[[Collector, str], Awaitable[None]]
 
 
 @asynccontextmanager

@@ -106,9 +106,9 @@ def test_what_is_not_for_us_is_left_and_forgotten(environ: dict[str, str]) -> No
 
 
 _CHILD = """
-import json, os, socket, sys
+import json, os
 from jwpingd import notify
-os.environ["LISTEN_PID"] = str(os.getpid())
+os.environ["LISTEN_PID"] = str(os.getpid() + int(os.environ["PID_OFF_BY"]))
 found = notify.inherited_sockets()
 print(json.dumps({
     "found": {name: taken.getsockname() for name, taken in found.items()},
@@ -141,6 +141,7 @@ def test_only_listening_unix_streams_are_taken_over(tmp_path: Path) -> None:
         passed += [file.fileno(), player.fileno(), namesake.fileno()]
         environ = {
             "LISTEN_FDS": "6",
+            "PID_OFF_BY": "0",
             "LISTEN_FDNAMES": "deaf:network:datagrams:file:player:player",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
@@ -148,6 +149,17 @@ def test_only_listening_unix_streams_are_taken_over(tmp_path: Path) -> None:
     assert answer == (
         f'{{"found": {{"player": "{path}"}}, "inheritable": [false], "blocking": [false], "left": []}}\n'
     )
+
+
+@pytest.mark.slow
+def test_another_process_sockets_are_not_taken_over(tmp_path: Path) -> None:
+    """A proper listening socket is left alone when LISTEN_PID names somebody else."""
+    with socket.socket(socket.AF_UNIX) as player:
+        player.bind(str(tmp_path / "player.sock"))
+        player.listen()
+        environ = {"LISTEN_FDS": "1", "PID_OFF_BY": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+        answer = _run_with_descriptors([player.fileno()], environ)
+    assert answer == '{"found": {}, "inheritable": [], "blocking": [], "left": []}\n'
 
 
 def _run_with_descriptors(descriptors: list[int], environ: dict[str, str]) -> str:

@@ -89,6 +89,7 @@ def test_this_machine_is_read_without_error() -> None:
         ("NAME=\nVERSION_ID=1\n", None, "1"),
         ('NAME="  "\nVERSION_ID=1\n', None, "1"),
         ("NAME=Linux\nVERSION_ID=1\n", None, "1"),
+        ("NAME=---\nVERSION_ID=?\nVERSION=1\n", None, "1"),
         ("NAME=Generic\nVERSION_ID=TBD\nVERSION=9 (Nine)\n", None, "9 (Nine)"),
         ("NAME=X\nVERSION_ID=99.99.0.0\n", "X", None),
         ("NAME=X\nVERSION=1.2\n", "X", "1.2"),

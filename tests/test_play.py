@@ -99,7 +99,7 @@ def test_a_live_film_names_no_duration_and_is_closed() -> None:
         max_size=5,
     ),
 )
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_time_never_runs_back(
     duration_s: float, tick_s: float, rate: float, interludes: list[Interlude]
 ) -> None:

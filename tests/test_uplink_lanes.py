@@ -8,9 +8,9 @@ from math import inf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_uplink_fakes import an_entry
 
 from jwpingd.uplink.lanes import CLAIM_AT_ONCE, MAX_PARKED, Claim, Held, Lanes, Pace
+from tests.test_uplink_fakes import an_entry
 
 
 def take_all(lanes: Lanes, now_s: float, queue: list[int], *, n_most: int = 1000) -> list[int]:

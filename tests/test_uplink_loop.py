@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from math import inf
 from typing import TypeVar
@@ -14,7 +15,10 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_uplink_fakes import (
+
+from jwpingd.uplink import Options, Uplink
+from jwpingd.uplink.lanes import MAX_PARKED
+from tests.test_uplink_fakes import (
     DEAD,
     OK,
     SILENT,
@@ -26,9 +30,6 @@ from test_uplink_fakes import (
     stamp,
     virtual_run,
 )
-
-from jwpingd.uplink import Options, Uplink
-from jwpingd.uplink.lanes import MAX_PARKED
 
 T = TypeVar("T")
 
@@ -68,6 +69,10 @@ async def running(
         nursery.start_soon(uplink.run)
         yield uplink
         nursery.cancel_scope.cancel()
+
+
+def _always(reply: Reply, entry_id: int, n_before: int) -> Reply:
+    return reply
 
 
 def paced(max_per_s: float, concurrency: int = 4) -> Options:
@@ -536,7 +541,7 @@ def test_the_date_of_the_collector() -> None:
 
     async def main() -> None:
         for reply, expected in ((Reply(404, noon), NOON_S), (Reply(200), None), (DEAD, None)):
-            collector = ScriptedCollector(lambda i, n, reply=reply: reply)  # type: ignore[misc]  # bound early
+            collector = ScriptedCollector(partial(_always, reply))
             async with running(FakeQueue(), collector) as uplink:
                 assert await uplink.date_of_collector() == expected
                 assert collector.requests[0].target == "/"

@@ -36,8 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = _run(arguments)
         sys.stdout.flush()
-    except SystemExit as exc:  # argparse: --help, --version, or a mistake that it has told
-        return exc.code if isinstance(exc.code, int) else _OK
     except BaseException as exc:
         return _told(exc)
     return status
@@ -46,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     module = importlib.import_module(f"jwpingd.cli.{name}") if name in COMMANDS else None
-    args = _parser(name, module).parse_args(arguments)
+    try:
+        args = _parser(name, module).parse_args(arguments)
+    except SystemExit as exc:  # --help, --version, or a mistake; argparse has told it
+        return _USAGE if exc.code else _OK
     assert module is not None, "argparse refuses what is not in COMMANDS"
     run: Callable[[argparse.Namespace], int] = module.run
     return run(args)
@@ -64,7 +65,9 @@ def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
         parser.error(f"there is no command '{name}'{_nearest(name)}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command, line in COMMANDS.items():
-        one = commands.add_parser(command, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        one = commands.add_parser(
+            command, help=line, description=f"{line[0].upper()}{line[1:]}.", allow_abbrev=False
+        )
         if command == name and module is not None:
             one.formatter_class = argparse.RawDescriptionHelpFormatter
             one.epilog = f"example:\n  {module.EXAMPLE}"

@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 from jwpingd import control
-from jwpingd.collector import Collector, Received, Weather, bind, serve
+from jwpingd.collector import Collector, Weather, bind, serve
 from jwpingd.collector.lines import report_lines
 from jwpingd.errors import OperatorError
 
@@ -50,7 +50,8 @@ class _Stage:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._collector = Collector(on_ping=self._show)
+        self._collector = Collector()
+        self._n_shown = 0
         bound = bind("127.0.0.1", 0)
         self._port: int = bound.getsockname()[1]
         bound.close()
@@ -98,6 +99,7 @@ class _Stage:
             "clock.trust=always",  # A demo must not wait for the machine's time service.
             "uplink.start_jitter_s=0",
             "uplink.retry_max_s=1",
+            "uplink.concurrency=1",  # In order, which reads best.
             "log.level=error",
         ):
             command += ["--set", setting]
@@ -160,15 +162,20 @@ class _Stage:
         return await trio.to_thread.run_sync(control.ask, path, "status")
 
     async def _until_nothing_waits(self) -> None:
+        """Show the kind of each ping as it arrives: the quickest way to see the shape of a play."""
+        print("   collector:", end="", flush=True)
         with trio.fail_after(_WAIT_S):
             while (await self._status())["waiting"]:
+                self._show_new()
                 await trio.sleep(_POLL_S)
+        self._show_new()
         _say("")
 
-    def _show(self, received: Received) -> None:
-        """The kind of each ping as it arrives: the quickest way to see the shape of a play."""
-        kind = received.parameters.get("e", "?")
-        print("   collector: e" if kind == "e" else f" {kind}", end="", flush=True)
+    def _show_new(self) -> None:
+        kinds = [received.parameters.get("e", "?") for received in self._collector.pings]
+        for kind in kinds[self._n_shown :]:
+            print(f" {kind}", end="", flush=True)
+        self._n_shown = len(kinds)
 
 
 def _say(text: str) -> None:

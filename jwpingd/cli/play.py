@@ -170,17 +170,21 @@ def _told(film: Iterator[FilmEvent]) -> Iterator[FilmEvent]:
 def _write(connection: socket.socket, due: Iterator[FilmEvent]) -> int:
     """Writes each event as one line; returns how many."""
     n_written = 0
+    for event in due:
+        _send(connection, json.dumps(event).encode("ascii") + b"\n", n_written)
+        n_written += 1
+    return n_written
+
+
+def _send(connection: socket.socket, line: bytes, n_written: int) -> None:
     try:
-        for event in due:
-            connection.sendall(json.dumps(event).encode("ascii") + b"\n")
-            n_written += 1
+        connection.sendall(line)
     except TimeoutError as exc:
         raise OperatorError(f"the daemon stopped reading after {n_written} events; see its log") from exc
     except OSError as exc:
         raise OperatorError(
             f"the daemon closed the connection after {n_written} events{_last_words(connection)}; see its log"
         ) from exc
-    return n_written
 
 
 def _wait_for_ack(connection: socket.socket, timeout_s: float) -> _Answer:

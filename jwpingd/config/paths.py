@@ -7,13 +7,14 @@ user's own, as platformdirs knows them.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jwpingd.config.kinds import MAX_SOCKET_PATH_BYTES
 from jwpingd.config.sections import Config
-from jwpingd.errors import ConfigError, Problem
+from jwpingd.errors import ConfigError, OperatorError, Problem
 
 ETC = Path("/etc/jwpingd")
 _ROOTS_STATE = Path("/var/lib/jwpingd")
@@ -100,7 +101,13 @@ def _users(which: str) -> Path:
         return platformdirs.user_config_path(name)
     if which == "state":
         return platformdirs.user_state_path(name)
-    return platformdirs.user_runtime_path(name)
+    # It warns when it has to fall back to a directory below /tmp; `check` shows which one it is.
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return platformdirs.user_runtime_path(name)
+        except OSError as exc:
+            message = f"no directory for the sockets ({exc}); set RUNTIME_DIRECTORY"
+            raise OperatorError(message) from exc
 
 
 def _short_enough(path: Path) -> Path:

@@ -18,11 +18,11 @@ from jwpingd.server.plays import Clock, Plays
 from jwpingd.server.replies import Replies
 from jwpingd.writer import Writer
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024  # per connection and turn; the answers to so many bad lines stay small
 TICKS_ONLY_WAIT_S = 0.5  # how late a connection that only ticks may be read, to save wake-ups
 _TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody leaves lying
 MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
-_MAX_FINAL_READS = 16
+_MAX_FINAL_READS = 64
 
 
 class Connection:

@@ -23,6 +23,7 @@ from jwpingd.writer import Writer
 
 _log = logging.getLogger("jwpingd.server")
 
+MAX_ACCEPTED_AT_ONCE = 64  # before those who are connected are served again
 OUT_OF_FILES_WAIT_S = 0.1
 COMPLAINT_INTERVAL_S = 10.0  # at most one line of the log in this time for players' mistakes
 
@@ -77,12 +78,12 @@ class Server:
         while True:
             await trio.lowlevel.wait_readable(listener)
             try:
-                sock, _ = listener.accept()
+                for _ in range(MAX_ACCEPTED_AT_ONCE):
+                    sock, _address = listener.accept()
+                    self._admit(sock, nursery)
             except OSError as exc:
                 if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
                     await trio.sleep(OUT_OF_FILES_WAIT_S)
-                continue
-            self._admit(sock, nursery)
 
     def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         sock.setblocking(False)
@@ -95,7 +96,9 @@ class Server:
         except OSError:
             sock.close()
         else:
-            nursery.start_soon(self._run, sock, peer)
+            connection = self._connection(sock, peer)
+            self.connections[connection] = peer  # Now, so that the next in line is counted against it.
+            nursery.start_soon(self._run, sock, connection, peer)
 
     def _check(self, peer: Peer) -> None:
         limits, n_of_uid = self.limits, sum(other.uid == peer.uid for other in self.connections.values())
@@ -106,8 +109,8 @@ class Server:
         if n_of_uid >= limits.max_connections_per_uid:
             raise TooManyConnections(f"user {peer.uid} has {n_of_uid} connections, which is the limit")
 
-    async def _run(self, sock: socket.socket, peer: Peer) -> None:
-        connection = Connection(
+    def _connection(self, sock: socket.socket, peer: Peer) -> Connection:
+        return Connection(
             sock,
             peer.uid,
             self._plays,
@@ -118,7 +121,8 @@ class Server:
             describe=lambda claims: self._describe(peer, claims),
             complain=lambda mistake: self._complain(peer, mistake),
         )
-        self.connections[connection] = peer
+
+    async def _run(self, sock: socket.socket, connection: Connection, peer: Peer) -> None:
         try:
             await connection.run()
         except Exception as exc:  # One player, whatever it does, must not end the daemon.

@@ -1,0 +1,62 @@
+"""The state directory: whether pings can be stored there, and who else can reach them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from jwpingd.cli.checks.section import Section
+
+_KIB = 1024
+_TITLE, _COLUMNS = "state directory", ("what", "value")
+
+
+def state_directory(directory: Path, max_bytes: int) -> Section:
+    """Whether the user who asks can store pings there.  `max_bytes` is the spool's limit."""
+    try:
+        status = directory.stat()
+    except FileNotFoundError:
+        return _missing(directory)
+    except OSError as exc:
+        return Section(_TITLE, _COLUMNS, failures=(f"{directory}: {exc.strerror}",))
+    if not stat.S_ISDIR(status.st_mode):
+        return Section(_TITLE, _COLUMNS, failures=(f"{directory} is not a directory",))
+    space = os.statvfs(directory)
+    free_bytes = space.f_bavail * space.f_frsize
+    rows = (
+        ("path", str(directory)),
+        ("mode", f"{stat.S_IMODE(status.st_mode):04o}"),
+        ("owner", str(status.st_uid)),
+        ("free", f"{free_bytes // _KIB} KiB"),
+    )
+    warnings = (*_exposures(directory, status.st_mode), *_shortages(directory, free_bytes, max_bytes))
+    return Section(_TITLE, _COLUMNS, rows, warnings, tuple(_refusals(directory)))
+
+
+def _missing(directory: Path) -> Section:
+    rows = (("path", str(directory)), ("state", "not there yet; run makes it"))
+    parent = next(parent for parent in directory.parents if os.path.lexists(parent))
+    if os.access(parent, os.W_OK | os.X_OK):
+        return Section(_TITLE, _COLUMNS, rows)
+    return Section(
+        _TITLE, _COLUMNS, rows, failures=(f"{directory} cannot be made: no right to write {parent}",)
+    )
+
+
+def _exposures(directory: Path, mode: int) -> Iterator[str]:
+    if mode & stat.S_IWOTH:
+        yield f"{directory} is writable by everybody: any user of the box can forge or delete pings"
+    if mode & stat.S_IROTH:
+        yield f"{directory} is readable by everybody: it holds what was watched"
+
+
+def _shortages(directory: Path, free_bytes: int, max_bytes: int) -> Iterator[str]:
+    if free_bytes < max_bytes:
+        yield f"only {free_bytes} bytes are free at {directory}, and spool.max_bytes is {max_bytes}"
+
+
+def _refusals(directory: Path) -> Iterator[str]:
+    if not os.access(directory, os.W_OK | os.X_OK):
+        yield f"{directory} is not writable for user {os.geteuid()}: pings would stay in memory"

@@ -1,0 +1,16 @@
+"""The form of all findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One subject.  `failures` keep the daemon from its work, `warnings` need not."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()

@@ -1,0 +1,279 @@
+"""The writer: tickets, groups, and flash that refuses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from jwpingd.spool import Checkpoint
+from jwpingd.writer import Writer
+from jwpingd.writer.writer import DELETE_DELAY_S
+from tests.inline import MoodySpool, entry, moody_spool, run, writer_on
+
+
+def test_a_ticket_is_durable_after_its_commit(tmp_path: Path) -> None:
+    """A ticket is not durable when it is given, and is once its entries are in the store."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            ticket = writer.submit([entry("e"), entry("s")])
+            assert not writer.is_durable(ticket)
+            await writer.wait_durable(ticket)
+            assert [kept.kind for kept in spool.waiting(10)] == ["e", "s"]
+
+    run(main)
+
+
+def test_what_waits_is_one_commit(tmp_path: Path) -> None:
+    """Everything that was submitted while a commit ran goes with the next one."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e")]))
+            before = spool.last_batch
+            for _ in range(50):
+                ticket = writer.submit([entry()])
+            await writer.wait_durable(ticket)
+            assert spool.last_batch == before + 1
+
+    run(main)
+
+
+def test_a_batch_stays_below_its_size(tmp_path: Path) -> None:
+    """What does not fit into one transaction goes with the next, in order, and nothing is dropped."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool, memory_max=100_000)) as writer:
+            long = replace(entry("e"), target="/v1/jwplayer6/ping.gif?t=" + 1000 * "x")
+            n_entries = 3 * spool.limits.max_batch_bytes // len(long.target)
+            tickets = [writer.submit([long]) for _ in range(n_entries)]
+            await writer.wait_durable(tickets[-1])
+            assert spool.last_batch >= 3
+            assert writer.account().dropped["full"] == 0
+            assert writer.account().accepted == n_entries
+
+    run(main)
+
+
+def test_refusing_flash_withholds_durability_and_loses_nothing(tmp_path: Path) -> None:
+    """While flash refuses nothing becomes durable; once it takes again, everything does, once."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e")]))
+            spool.refuses = True
+            tickets = [writer.submit([entry("s")]), writer.submit([entry("t")])]
+            await trio.sleep(60)
+            assert not any(map(writer.is_durable, tickets))
+            assert writer.status().reason == "flash refuses"
+            assert writer.account().is_balanced and writer.account().waiting == 3
+            spool.refuses = False
+            with trio.fail_after(1):
+                await writer.wait_durable(tickets[-1])
+            assert writer.status().reason == ""
+            assert [kept.kind for kept in spool.waiting(10)] == ["e", "s", "t"]
+
+    run(main)
+
+
+def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
+    """A batch that reached flash although the commit failed is not applied a second time."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            spool.loses_answer = True
+            await writer.wait_durable(writer.submit([entry("e"), entry("s")]))
+            assert writer.account().accepted == 2 and writer.account().is_balanced
+            assert len(spool.waiting(10)) == 2
+
+    run(main)
+
+
+def test_memory_is_bounded_and_watch_time_kept(tmp_path: Path) -> None:
+    """Beyond memory_max neighbouring t are folded first, then the oldest are dropped and counted."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool, memory_max=5)) as writer:
+            await writer.wait_durable(writer.submit([entry("e")]))
+            spool.refuses = True
+            await trio.sleep(0)
+            writer.submit([entry("s")])
+            await trio.sleep(1)
+            for _ in range(10):
+                writer.submit([entry("t", watched_s=20)])
+            assert writer.status().n_in_memory <= 5 + 1  # one more is in the batch that is in doubt
+            assert writer.account().folded == 5
+            assert writer.account().is_balanced
+            for number in range(20):
+                writer.submit([entry("e", play=f"other{number:07d}")])
+            assert writer.status().n_in_memory <= 5 + 1
+            assert writer.account().dropped["full"] > 0
+            assert writer.account().is_balanced
+
+    run(main)
+
+
+def test_entries_leave_from_memory_while_flash_refuses(tmp_path: Path) -> None:
+    """A ping that flash never took can be claimed and delivered, and the account says so."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e")]))
+            spool.refuses = True
+            writer.submit([entry("s")])
+            await trio.sleep(1)
+            writer.submit([entry("t")])
+            claimed = await writer.claim(10)
+            assert [one.kind for one in claimed] == ["e", "s", "t"]
+            assert await writer.claim(10) == []
+            for one in claimed:
+                writer.delivered(one.id)
+            assert writer.account().delivered == 3 and writer.account().is_balanced
+            spool.refuses = False
+            await trio.sleep(5)
+            assert spool.waiting(10) == []
+            assert writer.account().delivered == 3 and writer.account().is_balanced
+
+    run(main)
+
+
+def test_a_claim_is_exclusive_until_released(tmp_path: Path) -> None:
+    """An entry is in one pair of hands at a time, and comes back when it is released."""
+
+    async def main() -> None:
+        async with running(writer_on(moody_spool(tmp_path))) as writer:
+            await writer.wait_durable(writer.submit([entry("e"), entry("s"), entry("t")]))
+            first = await writer.claim(2)
+            assert [one.kind for one in first] == ["e", "s"]
+            assert [one.kind for one in await writer.claim(2)] == ["t"]
+            writer.release([first[0].id])
+            assert [one.kind for one in await writer.claim(2)] == ["e"]
+
+    run(main)
+
+
+def test_that_it_may_have_been_tried_is_on_flash_before_the_claim_returns(tmp_path: Path) -> None:
+    """The store's mark covers every entry that was ever handed out."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e"), entry("s")]))
+            before = spool.last_batch
+            claimed = await writer.claim(10)
+            assert spool.last_batch == before + 1
+            assert spool._opened().counters["tried_to"] == claimed[-1].id
+
+    run(main)
+
+
+def test_deletes_wait_for_company(tmp_path: Path) -> None:
+    """Deliveries within a second are deleted in one commit, and an idle writer writes nothing."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e"), entry("s"), entry("t")]))
+            claimed = await writer.claim(10)
+            before = spool.last_batch
+            for one in claimed:
+                writer.delivered(one.id)
+                await trio.sleep(0.1)
+            assert spool.last_batch == before
+            await trio.sleep(DELETE_DELAY_S)
+            assert spool.last_batch == before + 1
+            assert spool.waiting(10) == []
+            await trio.sleep(3600)
+            assert spool.last_batch == before + 1
+
+    run(main)
+
+
+def test_waiting_for_more_ends_with_a_commit(tmp_path: Path) -> None:
+    """Whoever found nothing is told when there is something to claim."""
+
+    async def main() -> None:
+        async with running(writer_on(moody_spool(tmp_path))) as writer:
+            assert await writer.claim(10) == []
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(writer.wait_for_more)
+                await trio.testing.wait_all_tasks_blocked()
+                writer.submit([entry("e")])
+            assert len(await writer.claim(10)) == 1
+
+    run(main)
+
+
+def test_entries_without_a_time_wait_for_it(tmp_path: Path) -> None:
+    """An entry whose time is unknown cannot be claimed; once given, its time never changes."""
+
+    async def main() -> None:
+        async with running(writer_on(moody_spool(tmp_path))) as writer:
+            untimed = entry("e", sa_ms=None)
+            await writer.wait_durable(writer.submit([untimed]))
+            assert await writer.claim(10) == []
+            await writer.wait_untimed()
+            await writer.give_times("boot", 1_700_000_000_000, is_guess=False)
+            claimed = await writer.claim(10)
+            assert [one.sa_ms for one in claimed] == [1_700_000_000_000 + untimed.boot_ms]
+            with trio.move_on_after(10) as scope:
+                await writer.wait_untimed()
+            assert scope.cancelled_caught
+
+    run(main)
+
+
+def test_a_play_that_ends_leaves_no_checkpoint(tmp_path: Path) -> None:
+    """Of a play that began and ended in one group, nothing is left to recover."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            writer.submit([entry("s")], checkpoints=[Checkpoint("play00000001", entry("gab"), "")])
+            writer.submit([], checkpoints=[Checkpoint("play00000002", entry("gab", "play00000002"), "")])
+            await writer.wait_durable(writer.submit([entry("gab")], ended=["play00000001"]))
+            assert [kept.play for kept in spool.checkpoints()] == ["play00000002"]
+
+    run(main)
+
+
+def test_a_store_that_cannot_be_opened_is_taken_up_later(tmp_path: Path) -> None:
+    """Without a store pings are kept in memory and delivered; they reach flash when it comes."""
+    blocked = tmp_path / "file-in-the-way"
+    blocked.write_text("")
+
+    async def main() -> None:
+        spool: MoodySpool = moody_spool(blocked / "state")
+        async with running(writer_on(spool)) as writer:
+            ticket = writer.submit([entry("e")])
+            await trio.sleep(10)
+            assert not writer.is_durable(ticket) and writer.status().reason
+            blocked.unlink()
+            with trio.fail_after(1.1):
+                await writer.wait_durable(ticket)
+            assert writer.account().accepted == 1 and writer.account().is_balanced
+
+    run(main)
+
+
+@asynccontextmanager
+async def running(writer: Writer) -> AsyncIterator[Writer]:
+    """The writer with its task, for the length of a block."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield writer
+        nursery.cancel_scope.cancel()
+    await writer.close()
