@@ -17,7 +17,7 @@ def effective(loaded: Loaded) -> Section:
     ]
     for position, rule in enumerate(loaded.config.apps):
         name = f"apps[{position}]"
-        parts = {f"match.{key}": value for key, value in rule.match.items()}
+        parts: dict[str, str | None] = {f"match.{key}": value for key, value in rule.match.items()}
         parts |= {"id": rule.id, "version": rule.version, "analytics_id": rule.analytics_id}
         rows += [
             (f"{name}.{key}", written(value), loaded.origins[name])
