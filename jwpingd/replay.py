@@ -93,7 +93,11 @@ def _recorded(line: bytes) -> tuple[str, list[bytes]] | None:
 
 def _wake_all(players: dict[str, Session], moment: Moment) -> list[Ping]:
     """Timers of all players that are due, in the order in which they fall due."""
-    due = [session for session in players.values() if (session.wake_at_ms or moment.boot_ms + 1) <= moment.boot_ms]
+    due = [
+        session
+        for session in players.values()
+        if (session.wake_at_ms or moment.boot_ms + 1) <= moment.boot_ms
+    ]
     due.sort(key=lambda session: session.wake_at_ms or 0)
     return [made for session in due for made in session.wake(moment)]
 

@@ -73,7 +73,9 @@ def writer_on(spool: Spool, memory_max: int = 10) -> Writer:
     )
 
 
-def entry(kind: str = "t", play: str = "play00000001", watched_s: int = 20, sa_ms: int | None = WALL_MS) -> Entry:
+def entry(
+    kind: str = "t", play: str = "play00000001", watched_s: int = 20, sa_ms: int | None = WALL_MS
+) -> Entry:
     """An entry as the server makes them; its id is the writer's to give."""
     target = f"/v1/jwplayer6/ping.gif?e={kind}&pli={play}&pw=4&ti={watched_s}"
     return Entry(0, play, kind, watched_s, target, "boot", START_MS, sa_ms)

@@ -30,10 +30,7 @@ others = st.one_of(
     st.builds(
         events.PlaybackRateChanged, st.just(""), st.sampled_from([1.0, 2.0, 2.5, 0.0, -8.0, float("nan")])
     ),
-    *(
-        st.just(kind(""))
-        for kind in (events.Seeked, events.Play, events.Pause, events.AdImpression)
-    ),
+    *(st.just(kind("")) for kind in (events.Seeked, events.Play, events.Pause, events.AdImpression)),
     st.sampled_from([events.Complete(""), events.Remove("")]),
 )
 any_steps = st.lists(st.tuples(waits_ms, st.one_of(others, others, others, items)), max_size=60)

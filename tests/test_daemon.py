@@ -20,7 +20,14 @@ from typing import Any
 import pytest
 
 from jwpingd import film
-from tests.processes import ANALYTICS_ID, BoxUnderTest, CollectorProcess, PlayerConnection, free_port, wait_until
+from tests.processes import (
+    ANALYTICS_ID,
+    BoxUnderTest,
+    CollectorProcess,
+    PlayerConnection,
+    free_port,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +72,9 @@ def test_a_film_arrives_whole_with_all_that_is_known(box: BoxUnderTest) -> None:
     player.send_and_wait(HELLO, *events)
     deliver_all(box)
     player.close()
-    pings = sorted(collector.stop(), key=lambda made: (int(made["params"]["sa"]), made["params"].get("ti") == "0"))
+    pings = sorted(
+        collector.stop(), key=lambda made: (int(made["params"]["sa"]), made["params"].get("ti") == "0")
+    )
     params = [made["params"] for made in pings]
     assert Counter(of["e"] for of in params) == {"e": 1, "s": 1, "t": 32, "gab": 1}
     assert not [made["violations"] for made in pings if made["violations"]]
@@ -155,7 +164,9 @@ def check_account(account: dict[str, Any]) -> None:
 def check_duplicates(arrived: list[dict[str, Any]]) -> None:
     """A duplicate is byte-identical, so that (aid emi pli e sa pw) finds it."""
     targets = {made["target"] for made in arrived}
-    keys = {tuple(made["params"].get(key) for key in ("aid", "emi", "pli", "e", "sa", "pw")) for made in arrived}
+    keys = {
+        tuple(made["params"].get(key) for key in ("aid", "emi", "pli", "e", "sa", "pw")) for made in arrived
+    }
     assert len(keys) == len(targets)
 
 
@@ -280,7 +291,9 @@ def test_one_daemon_for_a_state_directory(box: BoxUnderTest) -> None:
 
 def test_a_bad_configuration_ends_a_run_in_a_shell(box: BoxUnderTest) -> None:
     """Exit status 78, and every problem with its way out."""
-    result = run_command(box, "run", "--set", "collector_url=http://example.com", "--set", "uplink.concurency=2")
+    result = run_command(
+        box, "run", "--set", "collector_url=http://example.com", "--set", "uplink.concurency=2"
+    )
     assert result.returncode == 78
     for word in ("analytics_id", "collector_url", "uplink.concurency", "concurrency"):
         assert word in result.stderr
@@ -297,7 +310,9 @@ def test_a_bad_configuration_under_systemd_waits_for_a_good_one(box: BoxUnderTes
         environment = box.environment | {"NOTIFY_SOCKET": str(box.directory / "notify")}
         with subprocess.Popen([sys.executable, "-m", "jwpingd", "run"], env=environment) as process:
             assert b"nonsense" in systemd.recv(4096)
-            file.write_text(f'analytics_id = "{ANALYTICS_ID}"\ncollector_url = "http://127.0.0.1:{box.port}"\n')
+            file.write_text(
+                f'analytics_id = "{ANALYTICS_ID}"\ncollector_url = "http://127.0.0.1:{box.port}"\n'
+            )
             process.send_signal(signal.SIGHUP)
             while b"STATUS=running" not in systemd.recv(4096):
                 pass
@@ -338,7 +353,9 @@ def test_the_demo_needs_nothing_and_loses_nothing() -> None:
 def test_replay_prints_one_object_a_ping(tmp_path: Path) -> None:
     """`jwpingd replay` takes plain logs and recorded plays, and names the file where there are several."""
     log = tmp_path / "log"
-    log.write_text("".join(json.dumps(event) + "\n" for event in (ITEM | {"at": 0.5}, {"event": "remove", "at": 2})))
+    log.write_text(
+        "".join(json.dumps(event) + "\n" for event in (ITEM | {"at": 0.5}, {"event": "remove", "at": 2}))
+    )
     command = [sys.executable, "-m", "jwpingd", "replay", str(log)]
     (line,) = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert json.loads(line) == {

@@ -73,7 +73,8 @@ def test_pure_rooms_know_no_world(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "room"), [("sqlite3", "spool"), ("httpx", "uplink"), ("tomllib", "config"), ("tomli_w", "config")]
+    ("library", "room"),
+    [("sqlite3", "spool"), ("httpx", "uplink"), ("tomllib", "config"), ("tomli_w", "config")],
 )
 def test_a_library_has_one_home(library: str, room: str) -> None:
     """Only one room knows each of these, so that it can be understood and replaced there."""

@@ -39,7 +39,9 @@ def ticks(first_s: int, n: int) -> list[dict[str, Any]]:
 def describe(_peer: Peer, claims: Claims) -> Facts | None:
     if claims.consent is Consent.NONE:
         return None
-    facts = Facts("a17e8PTFFffxLgpVuA4vVw", claims.app_id or "app", "1", Device("test"), user_hash=claims.user_hash)
+    facts = Facts(
+        "a17e8PTFFffxLgpVuA4vVw", claims.app_id or "app", "1", Device("test"), user_hash=claims.user_hash
+    )
     return facts.without_user() if claims.consent is Consent.ANONYMOUS else facts
 
 
@@ -53,7 +55,11 @@ class House:
         self._ids = (f"{number:012d}" for number in range(1, 10_000))
         self.plays = Plays(self.writer, self.clock, self._ids.__next__, resume_s=120)
         rules = Rules(max_line_bytes=16384, max_players=8, checkpoint_s=30, token_claim="sub")
-        values: dict[str, Any] = {"max_connections": 64, "max_connections_per_uid": 32, "max_events_per_s": 1000}
+        values: dict[str, Any] = {
+            "max_connections": 64,
+            "max_connections_per_uid": 32,
+            "max_events_per_s": 1000,
+        }
         self.limits = Limits(rules, **(values | limits))
         self.server = Server(self.plays, self.writer, self.clock, self.limits, describe)
         self.path = directory / "player.sock"
@@ -215,7 +221,13 @@ def test_at_is_the_events_moment(tmp_path: Path) -> None:
             player.write(ITEM | {"at": START_MS / 1000}, *ticks(1, 25), REMOVE | {"at": START_MS / 1000 + 26})
             await settle()
             first = int(house.pings()[0][1]["sa"])
-            assert [int(values["sa"]) - first for _, values in house.pings()] == [0, 1000, 10_000, 19_000, 26_000]
+            assert [int(values["sa"]) - first for _, values in house.pings()] == [
+                0,
+                1000,
+                10_000,
+                19_000,
+                26_000,
+            ]
             assert sum(int(values.get("ti", 0)) for _, values in house.pings()) == 24
 
     run(main)
@@ -229,7 +241,9 @@ def test_an_at_that_cannot_be_true_is_ignored(tmp_path: Path, at: float) -> None
         async with serving(House(tmp_path)) as house:
             await trio.sleep(604)  # and one second has passed before
             player = house.connect()
-            player.write({"event": "hello"}, ITEM | {"at": START_MS / 1000 + 604}, {"event": "adImpression", "at": at})
+            player.write(
+                {"event": "hello"}, ITEM | {"at": START_MS / 1000 + 604}, {"event": "adImpression", "at": at}
+            )
             await settle()
             e, i = (int(values["sa"]) for _, values in house.pings())
             assert i - e == 1000
@@ -261,7 +275,9 @@ def test_raw_user_ids_end_in_the_hash(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(House(tmp_path)) as house:
             player = house.connect()
-            player.write({"event": "hello", "user": {"id": "secret-viewer-4711"}}, ITEM | {"play": "k"}, tick(0))
+            player.write(
+                {"event": "hello", "user": {"id": "secret-viewer-4711"}}, ITEM | {"play": "k"}, tick(0)
+            )
             await settle()
             assert "oaid" in house.pings()[0][1]
 
@@ -279,7 +295,9 @@ def test_consent_none_makes_no_ping(tmp_path: Path) -> None:
             player = house.connect()
             player.write(ITEM, tick(0))
             await settle()
-            player.write({"event": "hello", "consent": "none"}, tick(5), REMOVE, ITEM, tick(0), REMOVE | {"id": 1})
+            player.write(
+                {"event": "hello", "consent": "none"}, tick(5), REMOVE, ITEM, tick(0), REMOVE | {"id": 1}
+            )
             await settle()
             assert player.replies() == [{"ack": 1}]
             assert house.kinds() == "e s"
@@ -429,7 +447,9 @@ def test_a_play_resumes_after_a_restart(tmp_path: Path) -> None:
         house = House(tmp_path)
         async with serving(house):
             player = house.connect()
-            player.write(ITEM | {"play": "k"}, tick(0), {"event": "seek", "offset": 100}, {"event": "seeked", "id": 1})
+            player.write(
+                ITEM | {"play": "k"}, tick(0), {"event": "seek", "offset": 100}, {"event": "seeked", "id": 1}
+            )
             await trio.sleep(0.1)
         again = House(tmp_path)
         async with serving(again):
@@ -472,7 +492,14 @@ def test_bad_lines_are_told_and_harmless(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(House(tmp_path)) as house:
             player = house.connect()
-            player.write(tick(0), b"nonsense", ITEM, {"event": "time"} | {"id": 7}, b'{"event":"fly"}', b'{"event":"fly"}')
+            player.write(
+                tick(0),
+                b"nonsense",
+                ITEM,
+                {"event": "time"} | {"id": 7},
+                b'{"event":"fly"}',
+                b'{"event":"fly"}',
+            )
             player.write(tick(0) | {"id": 8})
             await settle()
             replies = player.replies()
@@ -494,7 +521,9 @@ def test_too_many_players_are_refused(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(House(tmp_path)) as house:
             player = house.connect()
-            player.write(*(ITEM | {"player": str(number)} for number in range(10)), tick(0) | {"player": "stranger"})
+            player.write(
+                *(ITEM | {"player": str(number)} for number in range(10)), tick(0) | {"player": "stranger"}
+            )
             await settle()
             errors = [reply["error"] for reply in player.replies()]
             assert errors == ["too-many-players", "too-many-players", OutOfSequence.code]

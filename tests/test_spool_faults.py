@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jwpingd.errors import StoreError
-from jwpingd.spool import Batch, Limits, Spool
+from jwpingd.spool import Batch, Spool
 from tests.spool_faults import Plan, failing_connection
-from tests.spool_values import SMALL, View, checkpoint, entry, opened, put, rows_of, view
+from tests.spool_values import SMALL, View, checkpoint, entry, opened, view
 
 BATCHES = (
     Batch(1, puts=(entry(1), entry(2, n_bytes=700), entry(3, sa_ms=None)), checkpoints=(checkpoint("a"),)),

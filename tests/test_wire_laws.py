@@ -14,13 +14,8 @@ from jwpingd.events import PlaylistItem, Seek, Time
 from jwpingd.wire import LineReader, Received, Rejected
 from tests.socket_lines import comparable, only, read
 
-NAMES = (
-    "hello playlistItem time seek seeked play pause playbackRateChanged adImpression complete remove nope"
-).split()
-KEYS = (
-    "event type player id at position duration offset playbackRate mediaid title feedid live play item "
-    "protocol app user advertising consent version hash token limit lmt ifa x"
-).split()
+NAMES = ["hello", "playlistItem", "time", "seek", "seeked", "play", "pause", "playbackRateChanged", "adImpression", "complete", "remove", "nope"]
+KEYS = ["event", "type", "player", "id", "at", "position", "duration", "offset", "playbackRate", "mediaid", "title", "feedid", "live", "play", "item", "protocol", "app", "user", "advertising", "consent", "version", "hash", "token", "limit", "lmt", "ifa", "x"]
 
 values = st.recursive(
     st.none()

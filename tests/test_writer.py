@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import trio
+import trio.lowlevel
 import trio.testing
 
 from jwpingd.spool import Checkpoint
@@ -107,7 +108,7 @@ def test_memory_is_bounded_and_watch_time_kept(tmp_path: Path) -> None:
         async with running(writer_on(spool, memory_max=5)) as writer:
             await writer.wait_durable(writer.submit([entry("e")]))
             spool.refuses = True
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             writer.submit([entry("s")])
             await trio.sleep(1)
             for _ in range(10):

@@ -31,6 +31,7 @@ _ANALYTICS_ID = "jwpingdDemoPropertyId1"
 _FILM_S, _TRAILER_S = 300.0, 40.0
 _WAIT_S = 15.0  # for anything that takes well under a second when all is well
 _POLL_S = 0.05
+_OF_SYSTEMD = ("NOTIFY_SOCKET", "LISTEN_FDS")
 _PICTURE = "player ─line─▶ wire ─Event─▶ session ─Ping─▶ spool (flash) ─▶ uplink ─GET─▶ collector"
 
 
@@ -59,7 +60,7 @@ class _Stage:
     async def play(self) -> int:
         """The four acts and the reckoning."""
         async with self._daemon(), self._online():
-            _say(f"1. A viewer watches a film, {_FILM_S:.0f} s of it; its events are written at once, as held back.")
+            _say(f"1. Somebody watched {_FILM_S:.0f} s of a film; the player held its events back until now.")
             await self._watch("9u6OHIO4", "Elephants Dream", _FILM_S)
             await self._until_nothing_waits()
         async with self._daemon() as daemon:
@@ -81,7 +82,9 @@ class _Stage:
     def _reckon(self, account: dict[str, Any]) -> int:
         n_different = self._collector.n_pings - self._collector.checker.n_duplicates
         n_lost = account["accepted"] - n_different
-        _say(f"\nThe report, as the collector counts:\n\n{report_lines(self._collector, is_coloured=False)}\n")
+        _say(
+            f"\nThe report, as the collector counts:\n\n{report_lines(self._collector, is_coloured=False)}\n"
+        )
         _say(
             f"{account['accepted']} pings were accepted, {n_different} arrived, {n_lost} were lost; "
             f"{self._collector.checker.n_duplicates} arrived twice."
@@ -106,7 +109,7 @@ class _Stage:
         process = await trio.lowlevel.open_process(command, env=self._environment())
         try:
             with trio.fail_after(_WAIT_S):
-                while not await self._is_ready(process):
+                while not await self._is_ready(process):  # noqa: ASYNC110 - it is another process
                     await trio.sleep(_POLL_S)
             yield process
         finally:
@@ -131,7 +134,14 @@ class _Stage:
         # At double speed half the time is needed, and a box that has just started has little of it.
         fits_s = min(duration_s, 2 * (uptime_s - 10))
         command = [sys.executable, "-m", "jwpingd", "play", "--held-back", "--json"]
-        command += ["--socket", str(self._directory / "run/player.sock"), "--media", media_id, "--title", title]
+        command += [
+            "--socket",
+            str(self._directory / "run/player.sock"),
+            "--media",
+            media_id,
+            "--title",
+            title,
+        ]
         command += ["--duration", f"{fits_s:.0f}"]
         result = await trio.run_process(command, env=self._environment(), capture_stdout=True, check=False)
         if result.returncode:
@@ -142,9 +152,13 @@ class _Stage:
     # --- looking on ---------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
-        directories = {"STATE_DIRECTORY": "state", "RUNTIME_DIRECTORY": "run", "CONFIGURATION_DIRECTORY": "etc"}
+        directories = {
+            "STATE_DIRECTORY": "state",
+            "RUNTIME_DIRECTORY": "run",
+            "CONFIGURATION_DIRECTORY": "etc",
+        }
         return {
-            **{name: value for name, value in os.environ.items() if name not in ("NOTIFY_SOCKET", "LISTEN_FDS")},
+            **{name: value for name, value in os.environ.items() if name not in _OF_SYSTEMD},
             **{name: str(self._directory / place) for name, place in directories.items()},
         }
 

@@ -17,10 +17,13 @@ EXAMPLE = "jwpingd replay play.jsonl --start-ms 1700000000000"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FILE… and the wall clock at time 0."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="JSON lines: the socket's events with `at` in seconds; - is stdin"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="JSON lines, the socket's events with `at` in seconds; - is stdin",
     )
     parser.add_argument(
-        "--start-ms", type=int, metavar="N", help="the wall clock at time 0, Unix ms; pings then show their `sa`"
+        "--start-ms", type=int, metavar="N", help="the wall clock at time 0, Unix ms; pings then show `sa`"
     )
 
 

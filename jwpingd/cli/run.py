@@ -76,7 +76,7 @@ def _serve(
         config,
         state_dir,
         read_config=read_config,
-        clock=assembly.clock(config),
+        clock=assembly.clock(config, state_dir),
         box=assembly.box(config, state_dir),
     )
     trio.run(lambda: daemon.run(players, operators, on_ready=_say_ready))

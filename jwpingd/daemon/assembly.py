@@ -13,6 +13,7 @@ import trio
 from jwpingd import identity, platforms
 from jwpingd.clock import Clock
 from jwpingd.config import Config
+from jwpingd.daemon import trusted_time
 from jwpingd.daemon.box import Box, overridden
 from jwpingd.server import Limits, Rules
 from jwpingd.spool import Limits as SpoolLimits
@@ -37,9 +38,14 @@ def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
     return Box(config, overridden(platforms.detect(root), config), install_id)
 
 
-def clock(config: Config) -> Clock:
+def clock(config: Config, state_dir: Path) -> Clock:
     """The box's clock, as far as the configuration lets it be believed."""
-    return Clock(trust=config.clock.trust, is_collector_local=urlsplit(config.collector_url).scheme == "http")
+    return Clock(
+        trust=config.clock.trust,
+        # The configuration allows http only on loopback.
+        is_collector_local=urlsplit(config.collector_url).scheme == "http",
+        last_trusted_ms=trusted_time.read(state_dir),
+    )
 
 
 def limits(config: Config) -> Limits:

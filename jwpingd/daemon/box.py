@@ -64,7 +64,7 @@ class Box:
         app_id = f"unknown.{program.user}"
         if peer.uid not in self.warned_uids:
             self.warned_uids.add(peer.uid)
-            _log.warning("no app id for uid %d; sending %r: name it in hello or in [[apps]]", peer.uid, app_id)
+            _log.warning("no app id for uid %d, sending %r; name it in hello or [[apps]]", peer.uid, app_id)
         return app_id
 
     def _rule(self, program: Program, claims: Claims) -> AppRule | None:

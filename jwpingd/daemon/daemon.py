@@ -21,7 +21,7 @@ import trio
 from jwpingd import control, notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
-from jwpingd.daemon import assembly, status
+from jwpingd.daemon import assembly, status, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.timekeeper import Timekeeper
 from jwpingd.errors import ConfigError, StoreError
@@ -127,6 +127,7 @@ class Daemon:
             self.writer,
             hold_max_s=self.config.clock.hold_max_s,
             ask_collector=self._date_of_collector,
+            remember=lambda wall_ms: trusted_time.keep(self._state_dir, wall_ms),
         )
         nursery.start_soon(self.writer.run)
         nursery.start_soon(self._plays.run)
@@ -225,4 +226,5 @@ class Daemon:
             await self.writer.flush()
             await self.writer.close()
         if scope.cancelled_caught:
-            _log.error("flash did not take everything in time: %s", self.writer.status().reason or "it is slow")
+            reason = self.writer.status().reason or "it is slow"
+            _log.error("flash did not take everything in time: %s", reason)

@@ -23,7 +23,10 @@ ASK_FIRST_S, ASK_MAX_S = 5.0, 300.0  # 5, 10, 20 … 300 s between questions for
 
 
 class Timekeeper:
-    """Runs beside the writer and gives waiting entries their time."""
+    """Runs beside the writer and gives waiting entries their time.
+
+    `ask_collector` asks for the collector's Date; `remember` keeps the last time that was trusted.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,14 @@ class Timekeeper:
         *,
         hold_max_s: float,
         ask_collector: Callable[[], Awaitable[float | None]],
+        remember: Callable[[int], None],
     ) -> None:
         self._clock = clock
         self._writer = writer
         self._hold_max_s = hold_max_s
         self._ask_collector = ask_collector
+        self._remember = remember
+        self._state_scope = trio.CancelScope()
         self.is_guessing = False
 
     async def run(self) -> None:
@@ -44,7 +50,9 @@ class Timekeeper:
         while True:
             state = self._clock.state
             _log.info("the clock is %s: %s", state.name, state.reason)
+            self._remember(self._clock.last_trusted_ms)
             async with trio.open_nursery() as nursery:
+                self._state_scope = nursery.cancel_scope
                 nursery.start_soon(self._in_state, state.name)
                 await self._clock.wait_for_change(state)
                 nursery.cancel_scope.cancel()
@@ -74,8 +82,8 @@ class Timekeeper:
         while True:
             await self._writer.wait_untimed()
             date_s = await self._ask_collector()
-            if date_s is not None:
-                self._clock.note_collector_date(date_s)
+            if date_s is not None and self._clock.note_collector_date(date_s):
+                self._state_scope.cancel()
             await trio.sleep(wait_s)
             wait_s = min(2 * wait_s, ASK_MAX_S)
 

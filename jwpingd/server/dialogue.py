@@ -38,8 +38,8 @@ class Dialogue:
     """Feed it bytes and moments; it drives the players and replies.
 
     `describe` gives the facts of a play that begins, None where no ping may be made; `reply` sends a
-    line; `complain` logs a player's first mistake.  `ticket` is that of the last thing it put on its way to flash.  `has_only_ticked` tells whether the
-    last bytes were nothing but ticks that made no ping.
+    line; `complain` logs a player's first mistake.  `ticket` is that of the last thing it put on its way
+    to flash.  `has_only_ticked` tells whether the last bytes were nothing but ticks that made no ping.
     """
 
     def __init__(
@@ -88,7 +88,9 @@ class Dialogue:
     @property
     def wake_at_ms(self) -> int | None:
         """When `wake` must be called next, on the suspend-proof clock."""
-        due = [due_ms for player in self.players.values() if (due_ms := player.session.wake_at_ms) is not None]
+        due = [
+            due_ms for player in self.players.values() if (due_ms := player.session.wake_at_ms) is not None
+        ]
         if self._save_at_ms is not None:
             due.append(self._save_at_ms)
         return min(due, default=None)

@@ -141,4 +141,10 @@ class Server:
             return
         others = f"; {self._n_unlogged} more players since the last such line" if self._n_unlogged else ""
         self._complained_at_s, self._n_unlogged = now_s, 0
-        _log.warning("a player of uid %d (pid %d) sent %s; it was told, ignoring%s", peer.uid, peer.pid, mistake, others)
+        _log.warning(
+            "a player of uid %d (pid %d) sent %s; it was told, ignoring%s",
+            peer.uid,
+            peer.pid,
+            mistake,
+            others,
+        )

@@ -121,7 +121,7 @@ class Waiting:
         return False
 
     def make_room(self, n_most: int, claimed: Collection[int]) -> None:
-        """Keep at most `n_most` entries: fold neighbouring t first, which keeps watch time, then drop oldest."""
+        """Keep at most `n_most`: fold neighbouring t, which keeps watch time, else drop the oldest."""
         for _ in range(max(0, self.n_entries - n_most)):
             if not self._fold_oldest_pair(claimed):
                 oldest = next((entry for entry in self.entries() if entry.id not in claimed), None)
@@ -136,7 +136,11 @@ class Waiting:
             last_of[later.play] = later
             if earlier is None or (earlier.kind, later.kind) != ("t", "t"):
                 continue
-            if earlier.id in claimed or later.id in claimed or (earlier.sa_ms is None) != (later.sa_ms is None):
+            if (
+                earlier.id in claimed
+                or later.id in claimed
+                or (earlier.sa_ms is None) != (later.sa_ms is None)
+            ):
                 continue
             target = self.fold(earlier.target, later.target)
             if target is not None:

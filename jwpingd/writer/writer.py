@@ -242,7 +242,7 @@ class Writer:
     # --- how a commit is made -----------------------------------------------------------------
 
     async def _commit(self) -> None:
-        """Write the oldest that waits as one transaction.  What fails is kept, unchanged, for the next call."""
+        """Write the oldest that waits as one transaction.  What fails is kept unchanged for the next call."""
         async with self._lock:
             if self._in_doubt is None:
                 claimed = frozenset(self._claimed)
