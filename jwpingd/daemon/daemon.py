@@ -197,6 +197,7 @@ class Daemon:
                 await self.writer.on_spool(lambda spool: spool.thorough_check())
                 if self._clock.is_trusted:
                     await self.writer.expire(self._clock.guess_now())
+                    trusted_time.keep(self._state_dir, self._clock.last_trusted_ms)
             except StoreError as exc:
                 _log.warning("the store could not be looked through: %s", exc)
             await self._clock.sleep_until_boot_ms(self._clock.now().boot_ms + EXPIRE_EVERY_MS)

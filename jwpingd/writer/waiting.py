@@ -96,6 +96,7 @@ class Waiting:
             ("delivered", len(self.delivered)),
             ("set_aside", len(self.set_aside)),
             ("waiting", self.n_entries - self.n_resolved),
+            ("clock_guessed", sum(entry.is_guessed for entry in self.entries())),
         ):
             counts[name] = counts.get(name, 0) + n
         return counts
@@ -107,7 +108,6 @@ class Waiting:
                 if entry.sa_ms is None and entry.boot_id == boot_id:
                     sa_ms = entry.boot_ms + offset_ms
                     submission.puts[idx] = replace(entry, sa_ms=sa_ms, is_guessed=is_guess)
-                    self._count("clock_guessed", int(is_guess))
 
     def forget(self, entry_id: int, counter: str) -> bool:
         """Take out an entry that never reached flash, and count what became of it; False if not here."""
@@ -116,6 +116,7 @@ class Waiting:
                 if entry.id == entry_id:
                     submission.puts.remove(entry)
                     self._count("accepted", 1)
+                    self._count("clock_guessed", int(entry.is_guessed))
                     self._count(counter, 1)
                     return True
         return False
