@@ -24,17 +24,22 @@ def failing_connection(plan: Plan) -> type[sqlite3.Connection]:
     class Failing(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
             _fail(plan, is_before=True)
-            cursor = super().execute(sql, parameters)
-            _fail(plan, is_before=False)
-            return cursor
+            return _unless_it_fails(plan, super().execute(sql, parameters))
 
         def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
             _fail(plan, is_before=True)
-            cursor = super().executemany(sql, parameters)
-            _fail(plan, is_before=False)
-            return cursor
+            return _unless_it_fails(plan, super().executemany(sql, parameters))
 
     return Failing
+
+
+def _unless_it_fails(plan: Plan, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
+    try:
+        _fail(plan, is_before=False)
+    except sqlite3.Error:
+        cursor.close()  # SQLite resets a statement that failed; one left open would keep its locks.
+        raise
+    return cursor
 
 
 def _fail(plan: Plan, *, is_before: bool) -> None:

@@ -83,6 +83,13 @@ def view(spool: Spool) -> View:
         tuple(rows_of(spool)),
         tuple(spool.checkpoints()),
         tuple((letter.entry.id, letter.reason) for letter in spool.set_aside_rows()),
-        (account.accepted, account.delivered, account.waiting, account.set_aside, account.folded, account.held),
+        (
+            account.accepted,
+            account.delivered,
+            account.waiting,
+            account.set_aside,
+            account.folded,
+            account.held,
+        ),
         tuple(sorted(account.dropped.items())),
     )

@@ -85,7 +85,8 @@ def value_of(config: Config, dotted: str) -> object:
 def test_app_rules_add_up(tmp_path: Path) -> None:
     """[[apps]] entries of all files and overrides are kept, in order, each with its origin."""
     (tmp_path / "a.toml").write_text(
-        f'analytics_id = "{ID}"\n[[apps]]\nmatch = {{ exe = "/a" }}\nid = "a"\n\n[[apps]]\nmatch.unit = "b"\nid = "b"'
+        f'analytics_id = "{ID}"\n[[apps]]\nmatch = {{ exe = "/a" }}\nid = "a"\n\n'
+        '[[apps]]\nmatch.unit = "b"\nid = "b"'
     )
     (tmp_path / "b.toml").write_text('apps = [{ match = { user = "tv", app = "x" }, version = "3" }]')
     result = load([tmp_path / "a.toml", tmp_path / "b.toml"])

@@ -307,5 +307,5 @@ def test_an_advertising_id_is_well_formed_or_absent(
 
 
 def test_a_box_without_a_generated_id_has_none() -> None:
-    """"generate" before an id was made, or where none can be kept, is no id."""
+    """ "generate" before an id was made, or where none can be kept, is no id."""
     assert advertising_id("generate", None, None) is None

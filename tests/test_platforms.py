@@ -134,9 +134,7 @@ def test_the_vendors_os_release_stands_in(tmp_path: Path, first: str | None) -> 
 
 def test_the_two_os_releases_are_not_merged(tmp_path: Path) -> None:
     """What /etc's does not say is not filled in from the vendor's."""
-    root = box(
-        tmp_path, {"etc/os-release": "NAME=Mine\n", "usr/lib/os-release": "NAME=V\nVERSION_ID=1\n"}
-    )
+    root = box(tmp_path, {"etc/os-release": "NAME=Mine\n", "usr/lib/os-release": "NAME=V\nVERSION_ID=1\n"})
     assert detect(root) == Device("generic", os_name=Fact("Mine", "/etc/os-release"))
 
 
@@ -350,9 +348,7 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 
 @settings(deadline=None, derandomize=True, max_examples=200)
 @given(
-    st.dictionaries(
-        st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), st.text(max_size=30), max_size=4
-    )
+    st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), st.text(max_size=30), max_size=4)
 )
 def test_what_a_shell_would_quote_is_read_back(values: dict[str, str]) -> None:
     """Values of one line, quoted by the rules of os-release(5), come back as they were."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +14,8 @@ from jwpingd.spool import Batch, Spool
 from tests.spool_faults import Plan, failing_connection
 from tests.spool_values import SMALL, View, checkpoint, entry, opened, view
 
+T = TypeVar("T")
+
 BATCHES = (
     Batch(1, puts=(entry(1), entry(2, n_bytes=700), entry(3, sa_ms=None)), checkpoints=(checkpoint("a"),)),
     Batch(2, puts=(entry(4, boot_id="boot-2"), entry(5)), delivered=(1,), tried_to=2),
@@ -20,7 +23,7 @@ BATCHES = (
     Batch(4, puts=(entry(6),), delivered=(4,), n_more_counts={"accepted": 1, "dropped.opt_out": 1}),
 )
 STEPS: tuple[Callable[[Spool], object], ...] = (
-    *(lambda spool, batch=batch: spool.commit(batch) for batch in BATCHES[:3]),  # type: ignore[misc]  # mypy cannot infer a lambda's default
+    *(lambda spool, batch=batch: spool.commit(batch) for batch in BATCHES[:3]),
     lambda spool: spool.fix_times("boot-1", 1_700_000_000_000),
     lambda spool: spool.commit(BATCHES[3]),
     lambda spool: spool.purge("operator", ids=[5]),
@@ -39,7 +42,7 @@ def run(directory: Path, plan: Plan) -> View:
     return persistently(lambda: view(spool))
 
 
-def persistently(act: Callable[[], object]) -> object:
+def persistently(act: Callable[[], T]) -> T:
     """As the writer does: once more after an error."""
     try:
         return act()

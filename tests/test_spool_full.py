@@ -18,7 +18,7 @@ Disk = namedtuple("Disk", "f_bavail f_frsize")
 
 
 def test_the_reserve_is_given_up_and_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk the reserve goes; while it cannot come back, only deletes and what fits free pages are taken."""
+    """On a full disk the reserve goes; until it is back, only deletes and what fits free pages are taken."""
     plan = Plan(code=sqlite3.SQLITE_FULL)
     spool = opened(tmp_path, SMALL, failing_connection(plan))
     put(spool, *(entry(idx, n_bytes=600) for idx in range(1, 41)))
@@ -41,7 +41,9 @@ def test_the_reserve_is_given_up_and_taken_back(tmp_path: Path, monkeypatch: pyt
     assert spool.account().is_balanced
 
 
-def test_a_place_that_cannot_preallocate_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_preallocate_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where preallocation fails for another reason than space, nothing is given up."""
 
     def refuse(descriptor: int, offset: int, length: int) -> None:

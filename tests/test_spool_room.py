@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jwpingd.spool import Batch, Entry, Limits, Spool
 from tests.spool_values import SMALL, bytes_in, checkpoint, entry, ids_of, opened, put, rows_of
@@ -11,7 +12,7 @@ from tests.spool_values import SMALL, bytes_in, checkpoint, entry, ids_of, opene
 LARGE = 3000  # bytes of a target: a small store is full after some 200
 
 
-def fill(spool: Spool, n_entries: int, *, first_id: int = 1, **values: str) -> None:
+def fill(spool: Spool, n_entries: int, *, first_id: int = 1, **values: Any) -> None:
     """Put so many large entries, ten at a time."""
     for start in range(first_id, first_id + n_entries, 10):
         put(spool, *(entry(idx, n_bytes=LARGE, **values) for idx in range(start, start + 10)))
@@ -55,7 +56,7 @@ def test_a_fold_makes_room_for_some_time(tmp_path: Path) -> None:
 
 
 def test_only_neighbours_that_were_never_tried_are_folded(tmp_path: Path) -> None:
-    """Not folded: other kinds, tried and claimed entries, pairs with one of the play between or one time unknown."""
+    """Not folded: other kinds, the tried, the claimed, pairs with one between, pairs with one time unknown."""
     spool = opened(tmp_path)
     fixed = (
         entry(1),  # tried

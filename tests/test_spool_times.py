@@ -60,7 +60,7 @@ def test_the_earliest_known_later_boot_counts(tmp_path: Path) -> None:
 
 
 def test_held_too_long(tmp_path: Path) -> None:
-    """With a clock that nobody vouches for, all are dated by it, marked, and counted; no later fix changes them."""
+    """By a clock that nobody vouches for all are dated, marked and counted; no later fix changes them."""
     spool = opened(tmp_path)
     put(spool, entry(1, boot_id="boot-1", sa_ms=None), entry(2, boot_id="boot-2", boot_ms=5, sa_ms=None))
     assert spool.guess_times("boot-2", 1000) == 2

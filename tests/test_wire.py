@@ -105,19 +105,6 @@ def test_an_over_long_line_that_never_ends() -> None:
     assert isinstance(result, Rejected) and isinstance(result.error, LineTooLong)
 
 
-def test_byte_by_byte_costs_the_line_once() -> None:
-    """What is held is not copied with every byte: of a line that comes in bytes, few copies are made."""
-    reader = LineReader(1_000_000)
-    reader.feed(b" " * 999_000)
-    tracemalloc.start()
-    for _ in range(900):
-        reader.feed(b" ")
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert reader.n_buffered_bytes == 999_900
-    assert peak_bytes < 500_000  # One copy would be a million.
-
-
 # --- one line -------------------------------------------------------------------------------
 
 

@@ -14,8 +14,49 @@ from jwpingd.events import PlaylistItem, Seek, Time
 from jwpingd.wire import LineReader, Received, Rejected
 from tests.socket_lines import comparable, only, read
 
-NAMES = ["hello", "playlistItem", "time", "seek", "seeked", "play", "pause", "playbackRateChanged", "adImpression", "complete", "remove", "nope"]
-KEYS = ["event", "type", "player", "id", "at", "position", "duration", "offset", "playbackRate", "mediaid", "title", "feedid", "live", "play", "item", "protocol", "app", "user", "advertising", "consent", "version", "hash", "token", "limit", "lmt", "ifa", "x"]
+NAMES = [
+    "hello",
+    "playlistItem",
+    "time",
+    "seek",
+    "seeked",
+    "play",
+    "pause",
+    "playbackRateChanged",
+    "adImpression",
+    "complete",
+    "remove",
+    "nope",
+]
+KEYS = [
+    "event",
+    "type",
+    "player",
+    "id",
+    "at",
+    "position",
+    "duration",
+    "offset",
+    "playbackRate",
+    "mediaid",
+    "title",
+    "feedid",
+    "live",
+    "play",
+    "item",
+    "protocol",
+    "app",
+    "user",
+    "advertising",
+    "consent",
+    "version",
+    "hash",
+    "token",
+    "limit",
+    "lmt",
+    "ifa",
+    "x",
+]
 
 values = st.recursive(
     st.none()
@@ -50,7 +91,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(streams, st.lists(st.integers(0, 10_000), max_size=12), st.sampled_from([1, 10, 60, 100, 16384]))
 def test_pieces_make_no_difference(stream: bytes, places: list[int], limit: int) -> None:
-    """However a stream is cut, the same is read from it, nothing is raised, and no more than a line is kept."""
+    """However a stream is cut, the same is read, nothing is raised, and no more than a line is kept."""
     whole = comparable(read(stream, max_line_bytes=limit))
     assert comparable(read(*(bytes([byte]) for byte in stream), max_line_bytes=limit)) == whole
     reader, results = LineReader(limit), list[Received | Rejected]()

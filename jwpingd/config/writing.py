@@ -14,7 +14,7 @@ PLACEHOLDER = "…"
 """What the shipped file has for the analytics id; it counts as not set."""
 
 _MAX_SHOWN = 80  # characters: what keeps a message on one line of a terminal
-_CREDENTIALS = re.compile(r"://[^/\s\"]*@")
+_CREDENTIALS = re.compile(r"://[^\s\"]*@")
 _HEAD = """\
 # Configuration of jwpingd, in TOML.  Only analytics_id must be set.
 #

@@ -19,13 +19,30 @@ DMI = "/sys/class/dmi/id"
 DEVICE_TREE = "/proc/device-tree"
 
 _NO_HARDWARE_PREFIXES = (
-    "to be filled", "to be set", "oem", "o.e.m.", "system product", "unknown product", "0x0",
+    "to be filled",
+    "to be set",
+    "oem",
+    "o.e.m.",
+    "system product",
+    "unknown product",
+    "0x0",
 )
 _NO_HARDWARE = frozenset(
     (
-        "system name", "system version", "system sku#", "system manufacturer", "default string",
-        "default", "not specified", "not applicable", "not defined", "not available", "tbd by oem",
-        "standard", "all series", "type1family",
+        "system name",
+        "system version",
+        "system sku#",
+        "system manufacturer",
+        "default string",
+        "default",
+        "not specified",
+        "not applicable",
+        "not defined",
+        "not available",
+        "tbd by oem",
+        "standard",
+        "all series",
+        "type1family",
     )
 )
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[.@].*)?")
@@ -56,9 +73,7 @@ def os_release(root: Path) -> tuple[str, dict[str, str]]:
 def model(root: Path) -> Fact | None:
     """The hardware's model: what the owner says, the BIOS, or the device tree."""
     machine_info = read_assignments(root, "/etc/machine-info")
-    return (
-        _fact(machine_info, "/etc/machine-info", "HARDWARE_MODEL") or _dmi_model(root) or _tree_model(root)
-    )
+    return _fact(machine_info, "/etc/machine-info", "HARDWARE_MODEL") or _dmi_model(root) or _tree_model(root)
 
 
 def language(root: Path) -> Fact | None:
@@ -72,7 +87,7 @@ def language(root: Path) -> Fact | None:
 
 
 def language_tag(locale: str) -> str | None:
-    """"de_DE.UTF-8" → "de-de"; None for "C", "POSIX" and anything that names no language."""
+    """ "de_DE.UTF-8" → "de-de"; None for "C", "POSIX" and anything that names no language."""
     match = _LOCALE.fullmatch(locale.strip())
     return "-".join(part.lower() for part in match.groups() if part) if match else None
 

@@ -58,9 +58,7 @@ def rewrite(store: Store, entries: Iterable[Entry]) -> None:
     )
 
 
-def scan(
-    store: Store, condition: str = "1", *, after_id: int = 0, n_at_once: int = _MANY
-) -> Iterator[Entry]:
+def scan(store: Store, condition: str = "1", *, after_id: int = 0, n_at_once: int = _MANY) -> Iterator[Entry]:
     """Entries by id, read in portions so that the caller may write between two of them.
 
     `condition` is SQL.  Rows that fail their check are noted and left out.  Raises sqlite3.Error.
