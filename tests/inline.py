@@ -13,7 +13,7 @@ from jwpingd import ping
 from jwpingd.errors import StoreError
 from jwpingd.moment import Moment
 from jwpingd.spool import Batch, Entry, Limits, Spool
-from jwpingd.writer import Writer
+from jwpingd.writer import StoreStatus, Writer
 
 T = TypeVar("T")
 
@@ -62,7 +62,9 @@ def moody_spool(directory: Path) -> MoodySpool:
     return MoodySpool(directory, Limits(1 << 20), fold=ping.fold)
 
 
-def writer_on(spool: Spool, memory_max: int = 10) -> Writer:
+def writer_on(
+    spool: Spool, memory_max: int = 10, on_change: Callable[[StoreStatus], None] = lambda _status: None
+) -> Writer:
     """A writer that commits inline."""
     return Writer(
         lambda: spool,
@@ -70,6 +72,7 @@ def writer_on(spool: Spool, memory_max: int = 10) -> Writer:
         fold=ping.fold,
         memory_max=memory_max,
         max_batch_bytes=spool.limits.max_batch_bytes,
+        on_change=on_change,
     )
 
 

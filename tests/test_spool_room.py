@@ -56,7 +56,7 @@ def test_a_fold_makes_room_for_some_time(tmp_path: Path) -> None:
 
 
 def test_only_neighbours_that_were_never_tried_are_folded(tmp_path: Path) -> None:
-    """Not folded: other kinds, the tried, the claimed, pairs with one between, pairs with one time unknown."""
+    """Not folded: other kinds, the tried, the claimed, pairs with one between, one time unknown."""
     spool = opened(tmp_path)
     fixed = (
         entry(1),  # tried

@@ -118,7 +118,7 @@ def test_a_ping_of_1970_gets_its_time_when_the_clock_is_set(tmp_path: Path) -> N
 
 
 def test_a_plausible_clock_is_believed_at_last(tmp_path: Path) -> None:
-    """Without proof pings are held for hold_max_s, then go by the box's clock, counted; later ones at once."""
+    """Without proof pings are held for hold_max_s, then go by the box's clock; later ones at once."""
 
     async def main() -> None:
         async with living(Box(tmp_path, wall_ms=NOW_MS)) as box:

@@ -68,8 +68,8 @@ def test_refusing_flash_withholds_durability_and_loses_nothing(tmp_path: Path) -
     """While flash refuses nothing becomes durable; once it takes again, everything does, once."""
 
     async def main() -> None:
-        spool = moody_spool(tmp_path)
-        async with running(writer_on(spool)) as writer:
+        spool, told = moody_spool(tmp_path), list[str]()
+        async with running(writer_on(spool, on_change=lambda store: told.append(store.reason))) as writer:
             await writer.wait_durable(writer.submit([entry("e")]))
             spool.refuses = True
             tickets = [writer.submit([entry("s")]), writer.submit([entry("t")])]
@@ -81,6 +81,7 @@ def test_refusing_flash_withholds_durability_and_loses_nothing(tmp_path: Path) -
             with trio.fail_after(1):
                 await writer.wait_durable(tickets[-1])
             assert writer.status().reason == ""
+            assert told == ["flash refuses", ""]  # Once, however often it was tried.
             assert [kept.kind for kept in spool.waiting(10)] == ["e", "s", "t"]
 
     run(main)

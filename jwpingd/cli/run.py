@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT.  Status 78 for a bad configuration in a shell."""
     _log_to_stderr()
+    os.umask(0o077)  # What is stored is nobody else's business; sockets get the mode that is configured.
     paths = common.paths(args)
     config = _config_or_wait(lambda: common.load(args).config)
     if config is None:

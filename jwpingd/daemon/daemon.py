@@ -28,7 +28,7 @@ from jwpingd.errors import ConfigError, StoreError
 from jwpingd.server import Plays, Server
 from jwpingd.spool import Spool
 from jwpingd.uplink import Uplink
-from jwpingd.writer import RunBlocking, Writer
+from jwpingd.writer import RunBlocking, StoreStatus, Writer
 
 _log = logging.getLogger("jwpingd")
 
@@ -36,6 +36,13 @@ STOP_S = 1.5  # for the last commit, of the two seconds that SIGTERM leaves
 CHECK_AFTER_S = 30.0  # the thorough look at the store waits until the box has started
 EXPIRE_EVERY_MS = 24 * 3600 * 1000
 _ID_ALPHABET = string.digits + string.ascii_lowercase
+
+
+def _log_store(store: StoreStatus) -> None:
+    if store.reason:
+        _log.error("%s; keeping pings in memory, without acknowledging them, and trying again", store.reason)
+    else:
+        _log.warning("the store takes pings again; %d are still in memory", store.n_in_memory)
 
 
 def new_id() -> str:
@@ -75,6 +82,7 @@ class Daemon:
             fold=ping.fold,
             memory_max=config.spool.memory_max,
             max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
+            on_change=_log_store,
         )
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
         self.server = Server(

@@ -46,7 +46,7 @@ class Writer:
     """Owns the spool: only one of its coroutines uses it at a time, always through `run_blocking`.
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
-    number of entries that are kept while it takes nothing.
+    number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends.
     """
 
     def __init__(
@@ -57,14 +57,17 @@ class Writer:
         fold: Fold,
         memory_max: int,
         max_batch_bytes: int,
+        on_change: Callable[[StoreStatus], None] = lambda _status: None,
     ) -> None:
         self._open_spool = open_spool
         self._run_blocking = run_blocking
         self._memory_max = memory_max
         self._max_batch_bytes = max_batch_bytes
+        self._on_change = on_change
         self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
+        self._is_told_of = False
         self._lock = trio.Lock()
         self._waiting = Waiting(fold)
         self._in_doubt: Batch | None = None
@@ -251,11 +254,14 @@ class Writer:
             try:
                 batch, account = await self._run_blocking(self._write)
             except StoreError as exc:
-                self._reason = str(exc)
+                self._refuse(str(exc))
                 self._after_commit.unpark_all()
                 return
             self._know(account)
             self._in_doubt = None
+            if self._is_told_of:
+                self._is_told_of = False
+                self._on_change(self.status())
         self._finish(batch)
 
     def _write(self) -> tuple[Batch, Account]:
@@ -287,6 +293,12 @@ class Writer:
             last_id = self._spool.next_id() - 1
             is_in_use = bool(self.n_in_memory or self._claimed)
             self._last_id = max(self._last_id, last_id) if is_in_use else last_id
+
+    def _refuse(self, reason: str) -> None:
+        self._reason = reason
+        if not self._is_told_of:
+            self._is_told_of = True
+            self._on_change(self.status())
 
     def _finish(self, batch: Batch) -> None:
         self._tried_to = max(self._tried_to, batch.tried_to)
@@ -326,7 +338,7 @@ class Writer:
                 lambda spool: spool.oldest(limit, except_ids=claimed, after_id=after_id, to_id=to_id)
             )
         except StoreError as exc:
-            self._reason = str(exc)
+            self._refuse(str(exc))
             self._work.set()
             return []
         self._reason = was_refused  # That it can be read does not mean that it can be written.

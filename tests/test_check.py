@@ -1,0 +1,87 @@
+"""`jwpingd check` and the frame of all commands: words for people, statuses for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jwpingd import cli
+
+GOOD = "a17e8PTFFffxLgpVuA4vVw"
+
+
+@pytest.fixture(autouse=True)
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Directories of our own, as systemd would set them."""
+    for name, place in (("STATE", "state"), ("RUNTIME", "run"), ("CONFIGURATION", "etc")):
+        (tmp_path / place).mkdir(mode=0o700)
+        monkeypatch.setenv(f"{name}_DIRECTORY", str(tmp_path / place))
+    return tmp_path
+
+
+def test_a_good_configuration_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 0; effective values with the origin of each."""
+    assert cli.main(["check", "--offline", "--set", f"analytics_id={GOOD}"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["analytics_id", f'"{GOOD}"', "--set"] in rows
+    assert ["uplink.concurrency", "4", "default"] in rows
+
+
+def test_every_problem_is_told_at_once(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 78; each problem with file, line, key and value, and the nearest key that exists."""
+    file = box / "etc/config.toml"
+    file.write_text('[uplink]\nconcurency = 2\n[clock]\ntrust = "perhaps"\n')
+    assert cli.main(["check", "--offline"]) == 78
+    out = capsys.readouterr().out
+    for said in (f"{file}:2", "uplink.concurency", "concurrency", f"{file}:4", "perhaps", "analytics_id"):
+        assert said in out
+
+
+def test_check_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """--json is one object with the status."""
+    assert cli.main(["check", "--offline", "--json"]) == 78
+    assert json.loads(capsys.readouterr().out)["status"] == 78
+
+
+def test_a_world_writable_state_directory_is_warned_of(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anybody could read and change what waits there."""
+    (box / "state").chmod(0o777)
+    assert cli.main(["check", "--offline", "--set", f"analytics_id={GOOD}"]) == 0
+    assert "writable by everybody" in capsys.readouterr().out
+
+
+def test_a_collector_that_does_not_answer_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """An offline box is no mistake in its configuration."""
+    arguments = ["check", "--set", f"analytics_id={GOOD}", "--set", "collector_url=http://127.0.0.1:1"]
+    assert cli.main(arguments) == 0
+    assert "127.0.0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--help has an example, and ends with status 0."""
+    assert cli.main([command, "--help"]) == 0
+    assert "example:\n  jwpingd " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [([], "COMMAND"), (["statsu"], "'status'"), (["run", "--x"], "--x")]
+)
+def test_a_mistake_in_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, and the nearest command where there is one."""
+    assert cli.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_status_without_a_daemon(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 1 and the way out, in one line."""
+    assert cli.main(["status"]) == 1
+    assert "is it running?" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version names the program."""
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("jwpingd ")
