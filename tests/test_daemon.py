@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from jwpingd import film
 from tests.processes import (
@@ -247,6 +248,25 @@ def test_sigterm_ends_within_two_seconds_whatever_the_network_does(tmp_path: Pat
     box.start()
     assert box.status()["waiting"] == 3
     box.stop()
+
+
+def test_over_tls_the_collectors_date_vouches_for_the_clock(tmp_path: Path) -> None:
+    """With a private CA and an unproven clock: the Date of a verified answer lets the pings go."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    port = free_port()
+    collector = CollectorProcess(port, "--certfile", str(tmp_path / "server.pem"))
+    box = BoxUnderTest(tmp_path, port, f"tls.ca_file={tmp_path / 'ca.pem'}", *FAST)
+    box.settings += [f"collector_url=https://localhost:{port}", "clock.trust=auto"]
+    box.start()
+    with closing(box.connect()) as player:
+        player.send_and_wait(ITEM)
+    deliver_all(box)
+    assert box.status()["clock"]["state"] == "trusted"
+    box.stop()
+    (made,) = collector.stop()
+    assert abs(int(made["params"]["sa"]) - made["at_ms"]) < 60_000
 
 
 def test_sighup_reads_the_configuration_again(box: BoxUnderTest) -> None:

@@ -29,6 +29,7 @@ class StoreAndModel(RuleBasedStateMachine):
         self.aside: set[int] = set()
         self.n_accepted = self.n_delivered = 0
         self.next_id = 1
+        self.known_offset_ms: int | None = None
 
     @rule(
         kinds=st.lists(st.sampled_from(["e", "s", "t", "t", "gab"]), max_size=6),
@@ -74,6 +75,11 @@ class StoreAndModel(RuleBasedStateMachine):
     @rule(offset_ms=st.integers(10**12, 2 * 10**12), is_guess=st.booleans())
     def give_times(self, offset_ms: int, is_guess: bool) -> None:
         (self.spool.guess_times if is_guess else self.spool.fix_times)("boot-1", offset_ms)
+        if is_guess and self.known_offset_ms is not None:
+            # What was once known of a boot's clock is better than any guess.
+            offset_ms, is_guess = self.known_offset_ms, False
+        elif not is_guess and (self.known_offset_ms is None or abs(self.known_offset_ms - offset_ms) >= 1000):
+            self.known_offset_ms = offset_ms
         for entry_id, each in self.rows.items():
             if each.sa_ms is None:
                 self.rows[entry_id] = replace(each, sa_ms=each.boot_ms + offset_ms, is_guessed=is_guess)

@@ -233,7 +233,10 @@ class Daemon:
         """All that players wrote is on its way to flash: wait for it, but not for ever."""
         with trio.move_on_at(self._stop_at + STOP_S) as scope:
             await self.writer.flush()
-            await self.writer.close()
+            try:
+                await self.writer.close()
+            except StoreError as exc:
+                _log.warning("%s; what was acknowledged is safe all the same", exc)
         if scope.cancelled_caught:
             reason = self.writer.status().reason or "it is slow"
             _log.error("flash did not take everything in time: %s", reason)

@@ -23,6 +23,9 @@ from jwpingd.spool import Checkpoint, Entry
 from jwpingd.writer import Writer
 
 
+MAX_HELD = 64  # as many plays may wait for their players as there may be connections
+
+
 class Clock(Protocol):
     """The part of the clock that the server needs."""
 
@@ -199,13 +202,19 @@ class Plays:
     def _hold(self, player: Player, until_ms: int) -> None:
         player.held_until_ms = until_ms
         self._held.append(player)
+        if len(self._held) > MAX_HELD:
+            self._end_held(self._held[0])
         self._held_changed.set()
+
+    def _end_held(self, player: Player) -> None:
+        self._held.remove(player)
+        player.held_until_ms = None
+        assert player.session.latest is not None
+        self.leave_for_good(player, player.session.latest)
 
     def _end_overdue(self, now: Moment) -> None:
         for player in [held for held in self._held if (held.held_until_ms or 0) <= now.boot_ms]:
-            self._held.remove(player)
-            player.held_until_ms = None
-            self.leave_for_good(player, player.session.latest or now)
+            self._end_held(player)
 
     async def _cancel_on_change(self, scope: trio.CancelScope) -> None:
         await self._held_changed.wait()
