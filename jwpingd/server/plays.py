@@ -22,7 +22,6 @@ from jwpingd.session import Session
 from jwpingd.spool import Checkpoint, Entry
 from jwpingd.writer import Writer
 
-
 MAX_HELD = 64  # as many plays may wait for their players as there may be connections
 
 
