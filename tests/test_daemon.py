@@ -117,7 +117,7 @@ def test_what_was_acknowledged_offline_survives_a_kill(box: BoxUnderTest) -> Non
 def test_fifty_kills_lose_no_acknowledged_ping(box: BoxUnderTest) -> None:
     """kill -9 at random moments under load, a collector that fails or is down: 0 acknowledged pings lost."""
     fate, weather = random.Random(2026), ("--fail", "429:0.1", "--fail", "500:0.1", "--fail", "503:0.1")
-    acknowledged: set[str] = set()
+    acknowledged, killed_ms = set[str](), list[float]()
     arrived: list[dict[str, Any]] = []
     collector: CollectorProcess | None = None
     for number in range(50):
@@ -129,6 +129,7 @@ def test_fifty_kills_lose_no_acknowledged_ping(box: BoxUnderTest) -> None:
         box.start()
         acknowledged |= write_under_load(box, f"round {number}", fate.uniform(0.02, 0.4))
         box.kill()
+        killed_ms.append(time.time() * 1000)
     if collector is not None:
         arrived += collector.stop()
     final = CollectorProcess(box.port)
@@ -141,7 +142,9 @@ def test_fifty_kills_lose_no_acknowledged_ping(box: BoxUnderTest) -> None:
     assert len(acknowledged) > 200
     assert acknowledged <= titles
     check_account(account)
-    check_duplicates(arrived)
+    causes = causes_of_duplicates(arrived, killed_ms)
+    print(f"{len(acknowledged)} acknowledged, 0 lost, {len(arrived)} arrivals, duplicates: {dict(causes)}")
+    assert causes["answer lost"] <= 5 + 0.06 * len(arrived)  # The collector loses 2 of 100 answers.
 
 
 def write_under_load(box: BoxUnderTest, name: str, seconds: float) -> set[str]:
@@ -162,13 +165,22 @@ def check_account(account: dict[str, Any]) -> None:
     assert account["accepted"] == gone + account["waiting"]
 
 
-def check_duplicates(arrived: list[dict[str, Any]]) -> None:
-    """A duplicate is byte-identical, so that (aid emi pli e sa pw) finds it."""
-    targets = {made["target"] for made in arrived}
+def causes_of_duplicates(arrived: list[dict[str, Any]], killed_ms: list[float]) -> Counter[str]:
+    """Why pings arrived again.  All are byte-identical, so that (aid emi pli e sa pw) finds them.
+
+    Either the process was killed between delivery and the sync of its delete, or an answer was lost.
+    """
+    causes, first_ms = Counter[str](), dict[str, float]()
+    for made in sorted(arrived, key=lambda made: float(made["at_ms"])):
+        before_ms = first_ms.setdefault(made["target"], made["at_ms"])
+        if before_ms != made["at_ms"]:
+            was_killed = any(before_ms <= moment_ms <= made["at_ms"] for moment_ms in killed_ms)
+            causes["killed before the delete was synced" if was_killed else "answer lost"] += 1
     keys = {
         tuple(made["params"].get(key) for key in ("aid", "emi", "pli", "e", "sa", "pw")) for made in arrived
     }
-    assert len(keys) == len(targets)
+    assert len(keys) == len(first_ms)
+    return causes
 
 
 def test_hostile_players_hurt_nobody_else(box: BoxUnderTest) -> None:

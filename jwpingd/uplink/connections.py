@@ -13,7 +13,8 @@ import trio
 
 from jwpingd.retry import Answer
 from jwpingd.uplink.failure import Failure, FailureKind
-from jwpingd.uplink.ports import Options, RunBlocking
+from jwpingd.uplink.ports import Options
+from jwpingd.writer import RunBlocking
 
 if TYPE_CHECKING:
     import httpx

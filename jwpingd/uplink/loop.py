@@ -18,9 +18,10 @@ from jwpingd.uplink.connections import Connections, MakeTransport
 from jwpingd.uplink.failure import Failure, FailureKind
 from jwpingd.uplink.lanes import Claim, Held, Lanes
 from jwpingd.uplink.link import Change, Link, Try
-from jwpingd.uplink.ports import Clock, Options, Queue, RunBlocking, UplinkStatus
+from jwpingd.uplink.ports import Clock, Options, Queue, UplinkStatus
 from jwpingd.uplink.tally import Tally
 from jwpingd.uplink.waiting import Bell, Watch
+from jwpingd.writer import RunBlocking
 
 IDLE_CLOSE_S = 60.0  # After a minute without a ping nobody is watching; sockets and TLS state are let go.
 

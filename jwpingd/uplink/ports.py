@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from jwpingd.spool import Entry
-
-T = TypeVar("T")
 
 
 class Queue(Protocol):
@@ -45,12 +43,6 @@ class Clock(Protocol):
 
     async def sleep_until(self, boot_s: float) -> None:
         """Return at that moment, or at once when it is past; standby counts."""
-
-
-class RunBlocking(Protocol):
-    """`trio.to_thread.run_sync`, or in tests on the mock clock a call inline."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
