@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 import trio.lowlevel
@@ -15,6 +16,8 @@ from jwpingd.spool import Checkpoint
 from jwpingd.writer import Writer
 from jwpingd.writer.writer import DELETE_DELAY_S
 from tests.inline import MoodySpool, entry, moody_spool, run, writer_on
+
+T = TypeVar("T")
 
 
 def test_a_ticket_is_durable_after_its_commit(tmp_path: Path) -> None:
@@ -162,6 +165,57 @@ def test_a_claim_is_exclusive_until_released(tmp_path: Path) -> None:
             assert [one.kind for one in await writer.claim(2)] == ["t"]
             writer.release([first[0].id])
             assert [one.kind for one in await writer.claim(2)] == ["e"]
+
+    run(main)
+
+
+def test_a_claim_that_is_cancelled_takes_nothing(tmp_path: Path) -> None:
+    """Whoever stops waiting for a claim, at any moment, leaves every entry for the next."""
+
+    async def main() -> None:
+        async with running(writer_on(moody_spool(tmp_path))) as writer:
+            await writer.wait_durable(writer.submit([entry("e"), entry("s")]))
+            for n_steps in range(12):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(claim_and_release, writer)
+                    for _ in range(n_steps):
+                        await trio.lowlevel.checkpoint()
+                    nursery.cancel_scope.cancel()
+                await trio.testing.wait_all_tasks_blocked()
+                writer.submit([entry("t")])
+            await trio.sleep(1)
+            assert len(await writer.claim(100)) == 14
+
+    run(main)
+
+
+async def claim_and_release(writer: Writer) -> None:
+    """As the uplink: what it has in hand when it is cancelled goes back."""
+    claimed = await writer.claim(10)
+    try:
+        await trio.sleep_forever()
+    finally:
+        writer.release(one.id for one in claimed)
+
+
+def test_a_commit_that_hangs_can_be_abandoned(tmp_path: Path) -> None:
+    """A call in the thread is waited for, whoever cancels, until the writer gives the store up."""
+
+    async def hang(_work: Callable[[], T], /) -> T:
+        await trio.sleep_forever()
+        raise AssertionError("unreachable")
+
+    async def main() -> None:
+        writer = writer_on(moody_spool(tmp_path))
+        writer._run_blocking = hang
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer.run)
+            writer.submit([entry("e")])
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await trio.sleep(60)
+                writer.abandon()
 
     run(main)
 

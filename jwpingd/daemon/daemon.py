@@ -231,12 +231,21 @@ class Daemon:
 
     async def _finish(self) -> None:
         """All that players wrote is on its way to flash: wait for it, but not for ever."""
-        with trio.move_on_at(self._stop_at + STOP_S) as scope:
-            await self.writer.flush()
-            try:
-                await self.writer.close()
-            except StoreError as exc:
-                _log.warning("%s; what was acknowledged is safe all the same", exc)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._abandon_flash)
+            with trio.move_on_at(self._stop_at + STOP_S) as scope:
+                await self.writer.flush()
+                try:
+                    await self.writer.close()
+                except StoreError as exc:
+                    _log.warning("%s; what was acknowledged is safe all the same", exc)
+            nursery.cancel_scope.cancel()
+        self.writer.abandon()
         if scope.cancelled_caught:
             reason = self.writer.status().reason or "it is slow"
             _log.error("flash did not take everything in time: %s", reason)
+
+    async def _abandon_flash(self) -> None:
+        """A commit that hangs in the kernel must not keep the process."""
+        await trio.sleep_until(self._stop_at + STOP_S)
+        self.writer.abandon()

@@ -69,6 +69,8 @@ class Writer:
         self._reason = ""
         self._is_told_of = False
         self._lock = trio.Lock()
+        self._in_thread_scope = trio.CancelScope()
+        self._is_abandoned = False
         self._waiting = Waiting(fold)
         self._in_doubt: Batch | None = None
         self._in_doubt_ticket = 0
@@ -146,8 +148,12 @@ class Writer:
         if self._reason:
             entries += self._oldest_in_memory(limit - len(entries), after_id, to_id)
         self._claimed.update(entry.id for entry in entries)
-        if entries:
-            await self._mark_tried(entries[-1].id)
+        try:
+            if entries:
+                await self._mark_tried(entries[-1].id)
+        except trio.Cancelled:
+            self.release(entry.id for entry in entries)  # The caller will never have them.
+            raise
         return entries
 
     def delivered(self, entry_id: int) -> None:
@@ -198,14 +204,19 @@ class Writer:
         """Close the store in good order.  Raises StoreError; what is durable is safe all the same."""
         async with self._lock:
             if self._spool is not None:
-                await self._run_blocking(self._spool.close)
+                await self._in_thread(self._spool.close)
 
     async def on_spool(self, work: Callable[[Spool], T]) -> T:
         """Do `work` with the store, between two commits.  Raises StoreError."""
         async with self._lock:
-            result, account = await self._run_blocking(lambda: self._do(work))
+            result, account = await self._in_thread(lambda: self._do(work))
             self._know(account)
         return result
+
+    def abandon(self) -> None:
+        """Wait no longer for a call that is under way in the thread; only for a process that ends."""
+        self._is_abandoned = True
+        self._in_thread_scope.shield = False
 
     async def wait_untimed(self) -> int:
         """Return when there may be entries without a time: the ticket of the last of them."""
@@ -252,7 +263,7 @@ class Writer:
                 self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, claimed)
                 self._in_doubt_ticket = ticket or self._in_doubt_ticket
             try:
-                batch, account = await self._run_blocking(self._write)
+                batch, account = await self._in_thread(self._write)
             except StoreError as exc:
                 self._refuse(str(exc))
                 self._after_commit.unpark_all()
@@ -263,6 +274,12 @@ class Writer:
                 self._is_told_of = False
                 self._on_change(self.status())
         self._finish(batch)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """`work` in the thread.  Not to be cancelled: the store is in use until the thread is done."""
+        with trio.CancelScope(shield=not self._is_abandoned) as self._in_thread_scope:
+            return await self._run_blocking(work)
+        raise AssertionError("nobody cancels this scope itself")
 
     def _write(self) -> tuple[Batch, Account]:
         """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
