@@ -23,28 +23,31 @@ def failing_connection(plan: Plan) -> type[sqlite3.Connection]:
 
     class Failing(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-            _fail(plan, is_before=True)
-            return _unless_it_fails(plan, super().execute(sql, parameters))
+            _before(plan)
+            return _after(plan, super().execute(sql, parameters))
 
         def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-            _fail(plan, is_before=True)
-            return _unless_it_fails(plan, super().executemany(sql, parameters))
+            _before(plan)
+            return _after(plan, super().executemany(sql, parameters))
 
     return Failing
 
 
-def _unless_it_fails(plan: Plan, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
-    try:
-        _fail(plan, is_before=False)
-    except sqlite3.Error:
-        cursor.close()  # SQLite resets a statement that failed; one left open would keep its locks.
-        raise
+def _before(plan: Plan) -> None:
+    plan.n_operations += 1
+    if plan.n_operations == plan.fail_at and not plan.is_done_first:
+        raise _error(plan)
+
+
+def _after(plan: Plan, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
+    if plan.n_operations == plan.fail_at and plan.is_done_first:
+        # SQLite ends a statement that fails; one left open would hold the lock.
+        cursor.close()
+        raise _error(plan)
     return cursor
 
 
-def _fail(plan: Plan, *, is_before: bool) -> None:
-    plan.n_operations += is_before
-    if plan.n_operations == plan.fail_at and is_before != plan.is_done_first:
-        error = sqlite3.OperationalError("made to fail")
-        error.sqlite_errorcode = plan.code
-        raise error
+def _error(plan: Plan) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("made to fail")
+    error.sqlite_errorcode = plan.code
+    return error

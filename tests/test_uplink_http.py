@@ -351,6 +351,8 @@ def test_who_is_not_trusted_is_not_told(
             status = uplink.status()
             assert status.is_certificate_error and why in status.last_error and not status.is_online
             assert await uplink.date_of_collector() is None
+            # Between two tries: httpcore does not close a socket whose handshake is cancelled.
+            await until(lambda: not uplink.status().n_in_flight)
             nursery.cancel_scope.cancel()
         assert server.heads == [] and server.n_connections >= 4
         assert list(queue.waiting) == [1]
@@ -441,7 +443,7 @@ async def _break_body(stream: Stream, head: bytes) -> None:
     await stream.aclose()
 
 
-TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.2 s")
+TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.5 s")
 
 
 @pytest.mark.parametrize(
@@ -459,11 +461,17 @@ def test_no_answer_takes_longer_than_the_timeout(
 ) -> None:
     """Not by sending a byte now and then either.  A status that came counts, whatever follows it."""
 
+    async def warm_up_first(stream: Stream, head: bytes) -> None:
+        # On a connection that stands, a slow machine cannot spend the time on the handshake.
+        await (answer_gif if b"/warm" in head else script)(stream, head)
+
     async def main() -> None:
         async with (
-            serving(authority.good, script) as server,
-            connections(server, authority.file, timeout_s=0.2) as asked,
+            serving(authority.good, warm_up_first) as server,
+            connections(server, authority.file, timeout_s=0.5) as asked,
         ):
+            while not isinstance(await asked.ask("GET", "/warm"), Answer):
+                pass
             with trio.fail_after(5):
                 assert await asked.ask("GET", "/") == expected
 
@@ -503,13 +511,13 @@ def test_a_black_hole_is_tried_again(authority: Authority) -> None:
         queue = FakeQueue(1)
         async with serving(authority.good, at_third) as server, trio.open_nursery() as nursery:
             options = Options(
-                f"https://localhost:{server.port}", ca_file=authority.file, timeout_s=0.1, retry_first_s=0.01
+                f"https://localhost:{server.port}", ca_file=authority.file, timeout_s=0.4, retry_first_s=0.01
             )
             uplink = Uplink(queue, VirtualClock(), options, stamp=stamp, run_blocking=inline)
             nursery.start_soon(uplink.run)
             with trio.fail_after(10):
                 await until(lambda: bool(queue.delivered_ids))
-            assert uplink.status().retries == {"timeout": 2}
+            assert uplink.status().retries["timeout"] == n_asked - 1 == 2
             nursery.cancel_scope.cancel()
         assert len(server.heads) == 3 and len(set(server.heads)) == 1
 

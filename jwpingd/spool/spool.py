@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import traceback
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -205,7 +204,6 @@ class Spool:
 
     def _give_up_on(self, error: sqlite3.Error | OSError) -> None:
         """Nothing is known of the open files any more: let them go."""
-        _let_go_of_cursors(error)
         self._abandon()
         if faults.is_full(error):
             self._reserve.give_up()
@@ -240,10 +238,3 @@ class Spool:
             return n_dropped
 
         return self._use("purge", purge)
-
-
-def _let_go_of_cursors(error: BaseException | None) -> None:
-    """A cursor that the error's frames still know would keep a closed connection, and its lock, alive."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
