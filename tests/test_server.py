@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -481,6 +482,41 @@ def test_a_play_resumes_after_a_restart(tmp_path: Path) -> None:
             assert len({values["pli"] for _, values in again.pings()}) == 1
 
     run(main)
+
+
+def test_what_a_player_says_again_after_a_crash_counts_once(tmp_path: Path) -> None:
+    """All that a play has taken is known by its `at`: said again it makes no ping and no second."""
+    start_s = START_MS / 1000
+    told: list[dict[str, Any]] = [
+        ITEM | {"play": "k", "at": start_s},
+        *(tick(0.5 * n) | {"at": start_s + 0.5 * n} for n in range(1, 7)),
+        {"event": "adImpression", "at": start_s + 3.1},
+        {"event": "seek", "offset": 100.0, "at": start_s + 3.2},
+        {"event": "seeked", "at": start_s + 3.3},
+        *(tick(100 + 0.5 * n) | {"at": start_s + 4 + 0.5 * n} for n in range(1, 7)),
+    ]
+
+    async def main(n_before: int) -> None:
+        house = House(tmp_path / str(n_before))
+        async with serving(house):
+            await trio.sleep(8)
+            player = house.connect()
+            player.write(*told[:n_before])
+            await settle()
+            house.writer.submit = lambda *args, **kwargs: 0  # type: ignore[method-assign]  # the plug is pulled
+        again = House(tmp_path / str(n_before))
+        async with serving(again):
+            await trio.sleep(8)
+            await again.recover()
+            player = again.connect()
+            player.write(*told, REMOVE | {"at": start_s + 8})
+            await settle()
+            assert again.kinds() == "e s i vs gab"
+            assert sum(int(values.get("ti", 0)) for _, values in again.pings()) == 5
+
+    for n_before in range(1, len(told) + 1):
+        (tmp_path / str(n_before)).mkdir()
+        run(partial(main, n_before))
 
 
 def test_a_paused_play_costs_no_writes(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class Dialogue:
         if isinstance(event, Hello):
             self._greet(event)
         else:
-            self._play(event, now if line.at_ms is None else self._moment_at(line.at_ms, now))
+            self._play(event, line.at_ms, now)
         if line.ack_id is not None:
             self._acknowledge(line.ack_id)
 
@@ -145,12 +145,19 @@ class Dialogue:
         self._last_at_ms = at_ms
         return now.at(at_ms)
 
-    def _play(self, event: PlayEvent, moment: Moment) -> None:
+    def _play(self, event: PlayEvent, at_ms: int | None, now: Moment) -> None:
         player = self._player(event)
+        if _is_said_again(player, at_ms):
+            return
+        moment = now if at_ms is None else self._moment_at(at_ms, now)
         facts = None
         if isinstance(event, PlaylistItem):
             facts = self._describe(self.claims)
             player = self._take_over(player, event, moment, facts)
+            if _is_said_again(player, at_ms):
+                return
+        if at_ms is not None:
+            player.at_ms = max(at_ms, player.at_ms or 0)
         ticket = self._plays.handle(player, event, moment, facts)
         if ticket:
             self._note(ticket)
@@ -221,3 +228,12 @@ class Dialogue:
         if ticket:
             self.ticket = max(self.ticket, ticket)
             self.has_only_ticked = False
+
+
+def _is_said_again(player: Player, at_ms: int | None) -> bool:
+    """Whether a resumed play has taken this event already, before the cut.
+
+    After a cut a player cannot know what arrived, so it says the last minute again.  What a checkpoint
+    holds is all up to the `at` in it and nothing later, so by its `at` each event counts once.
+    """
+    return at_ms is not None and player.known_to_ms is not None and at_ms <= player.known_to_ms

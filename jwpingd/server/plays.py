@@ -47,6 +47,8 @@ class Player:
 
     `facts` None: no ping is made (consent "none").  `saved` is the checkpoint on its way to flash, None
     where there is none to remove.  `held_until_ms`: the connection is gone and the play may be resumed.
+    `at_ms` is the newest `at` that it has taken.  `known_to_ms`, of a play that was resumed: what its
+    player says of the time up to then, it says again.
     """
 
     session: Session
@@ -55,6 +57,8 @@ class Player:
     saved: Checkpoint | None = None
     held_until_ms: int | None = None
     cut_ms: int | None = None
+    at_ms: int | None = None
+    known_to_ms: int | None = None
 
     @property
     def owner(self) -> Owner | None:
@@ -113,7 +117,13 @@ class Plays:
         """The running play of `found`, for another connection.  The one that held it has lost it."""
         if found.held_until_ms is not None:
             self._held.remove(found)
-        moved = replace(found, session=found.session.hand_over(), held_until_ms=None, cut_ms=None)
+        moved = replace(
+            found,
+            session=found.session.hand_over(),
+            held_until_ms=None,
+            cut_ms=None,
+            known_to_ms=found.at_ms,
+        )
         found.saved = None
         self._remember_owner(moved)
         self.save(moved)
@@ -239,6 +249,7 @@ class Plays:
         except (ValueError, TypeError, KeyError):
             return None
         player.session.latest, player.saved, player.cut_ms = latest, checkpoint, state["cut_ms"]
+        player.at_ms = state.get("at_ms")  # Absent from what an older daemon left behind.
         is_late = player.cut_ms is not None and player.cut_ms + self._resume_ms <= now.boot_ms
         return None if latest.boot_id != now.boot_id or is_late else player
 
@@ -279,6 +290,7 @@ def _state(player: Player) -> dict[str, Any]:
     return {
         "uid": player.uid,
         "cut_ms": player.cut_ms,
+        "at_ms": player.at_ms,
         "latest": {"boot_id": latest.boot_id, "boot_ms": latest.boot_ms, "wall_ms": latest.wall_ms},
         "facts": facts_to_json(player.facts),
         "session": session.dump(player.session),
@@ -296,5 +308,5 @@ def _without_time(checkpoint: Checkpoint) -> tuple[Entry | None, dict[str, Any] 
     will = checkpoint.will and replace(checkpoint.will, boot_ms=0, sa_ms=None)
     state = json.loads(checkpoint.state) if checkpoint.state else None
     if state is not None:
-        del state["latest"]
+        del state["latest"], state["at_ms"]
     return will, state
