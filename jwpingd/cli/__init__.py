@@ -24,6 +24,8 @@ COMMANDS = {
     "play": "a simulated player for a real socket",
     "replay": "event logs to pings, in virtual time; nothing is sent",
     "collector": "a local collector that checks every ping and totals them",
+    "install": "the service with its units and configuration into a root file system",
+    "uninstall": "what install put, out again",
 }
 """Subcommand → one line of help.  The module of the same name does it."""
 

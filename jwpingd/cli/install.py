@@ -1,0 +1,149 @@
+"""`jwpingd install`: units, default configuration, user and directories into a root file system.
+
+It works on a running system, on an image that is being built, and from a recipe.  It starts nothing,
+asks systemd nothing, and makes no ids: an image may be cloned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jwpingd.cli.pieces import CONFIGURATION, PART_FILES, Piece, pieces
+from jwpingd.cli.rootfs import RECORD, Record, Rootfs, digest
+from jwpingd.errors import OperatorError
+
+EXAMPLE = "jwpingd install --root /srv/image --exec /usr/bin/jwpingd --dry-run"
+
+_USUAL_COMMANDS = ("/usr/bin/jwpingd", "/usr/local/bin/jwpingd", "/opt/jwpingd/bin/jwpingd")
+_HIDDEN = {"/home": "ProtectHome", "/root": "ProtectHome", "/run/user": "ProtectHome"} | {
+    "/tmp": "PrivateTmp",
+    "/var/tmp": "PrivateTmp",
+}
+"""What the unit's sandbox keeps from the service, and by which setting."""
+
+
+_REASONS = {"keep": "  (not as it was put, and so yours)", "same": "  (as it is)"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to, what the service is to start, and what to leave out."""
+    add_root(parser)
+    parser.add_argument(
+        "--exec",
+        metavar="COMMAND",
+        help="what the service starts on the box, an absolute path "
+        "(default: this very program; with another root: what is found there)",
+    )
+    parser.add_argument(
+        "--kernel-clock",
+        action="store_true",
+        help="let the service ask the kernel whether the clock is set; for boxes without systemd-timesyncd",
+    )
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """What `install` and `uninstall` have in common."""
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="the root file system (default: /)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Status 0 once everything is in place, whether it was before or not."""
+    rootfs = Rootfs(args.root)
+    command = _checked(args.exec) if args.exec else _detected(rootfs)
+    record = rootfs.read_record()
+    planned = [
+        (piece, _verdict(rootfs, piece, record))
+        for piece in pieces(command, has_kernel_clock=args.kernel_clock)
+    ]
+    for piece, verdict in planned:
+        print(f"{verdict:4}  {rootfs.at(piece.path)}{_REASONS.get(verdict, '')}")
+    if args.dry_run:
+        print("nothing was done (--dry-run)")
+        return 0
+    try:
+        _put_all(rootfs, planned, record)
+    finally:
+        rootfs.write_record(record)
+    print("\n".join(("", *_next_steps(rootfs))))
+    return 0
+
+
+def _verdict(rootfs: Rootfs, piece: Piece, record: Record) -> str:
+    """ "put", "same", or "keep" for a configuration that is not as we put it."""
+    there = rootfs.digest(piece.path)
+    if there == digest(piece.content):
+        return "same"
+    if piece.is_operators and there is not None and there != record.files.get(piece.path):
+        return "keep"
+    return "put"
+
+
+def _put_all(rootfs: Rootfs, planned: list[tuple[Piece, str]], record: Record) -> None:
+    for piece, verdict in planned:
+        if verdict == "put":
+            record.directories.update(rootfs.write(piece.path, piece.content))
+        if verdict != "keep":
+            record.files[piece.path] = digest(piece.content)
+    record.directories.update(rootfs.make_directory(PART_FILES))
+
+
+def _next_steps(rootfs: Rootfs) -> Iterator[str]:
+    """What is left to do, as commands."""
+    yield f"set analytics_id in {rootfs.at(CONFIGURATION)}; players must be in the group jwping-players"
+    if rootfs.is_running_system:
+        yield "then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now jwpingd"
+    else:
+        yield f"then: systemctl --root={shlex.quote(str(rootfs.directory))} enable jwpingd"
+    yield f"what was put is in {rootfs.at(RECORD)}, for `jwpingd uninstall`"
+
+
+# --- what the service is to start -----------------------------------------------------------------
+
+
+def _checked(command: str) -> str:
+    if not command.startswith("/"):
+        raise OperatorError(f"--exec {command}: not an absolute path, such as {_USUAL_COMMANDS[0]}")
+    if "\n" in command:
+        raise OperatorError("--exec: a unit file has no place for a line break")
+    return command
+
+
+def _detected(rootfs: Rootfs) -> str:
+    if rootfs.is_running_system:
+        return _this_program()
+    for path in _USUAL_COMMANDS:
+        if os.path.lexists(rootfs.at(path)):
+            return path
+    raise OperatorError(
+        f"there is no jwpingd in {rootfs.directory} (looked for {', '.join(_USUAL_COMMANDS)}); "
+        f"say what the box is to start: --exec {_USUAL_COMMANDS[0]}"
+    )
+
+
+def _this_program() -> str:
+    """How this process was started, as a service can start it too."""
+    program = Path(sys.argv[0]).absolute()
+    for path in (program.resolve(), Path(sys.executable).resolve()):
+        _refuse_hidden(path)
+    if program.name == "__main__.py":
+        return f"{sys.executable} -m jwpingd"
+    if program.suffix == ".py" or not os.access(program, os.X_OK):
+        return f"{sys.executable} {program}"
+    return str(program)
+
+
+def _refuse_hidden(path: Path) -> None:
+    for directory, setting in _HIDDEN.items():
+        if path.is_relative_to(directory):
+            raise OperatorError(
+                f"the service cannot run {path}: {setting}= hides {directory} from it; install jwpingd "
+                "elsewhere, such as in /opt/jwpingd, or name another program with --exec"
+            )
