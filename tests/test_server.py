@@ -22,7 +22,6 @@ from jwpingd.ping import Facts
 from jwpingd.server import Claims, Limits, Plays, Rules, Server
 from jwpingd.server.connection import READ_BYTES
 from jwpingd.server.plays import MAX_HELD
-from jwpingd.sockets import Peer
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
 
 ITEM = {"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "Elephants Dream"}
@@ -38,13 +37,29 @@ def ticks(first_s: int, n: int) -> list[dict[str, Any]]:
     return [tick(first_s + idx) | {"at": START_MS / 1000 + first_s + idx} for idx in range(n)]
 
 
-def describe(_peer: Peer, claims: Claims) -> Facts | None:
+def describe(claims: Claims) -> Facts | None:
     if claims.consent is Consent.NONE:
         return None
     facts = Facts(
         "a17e8PTFFffxLgpVuA4vVw", claims.app_id or "app", "1", Device("test"), user_hash=claims.user_hash
     )
     return facts.without_user() if claims.consent is Consent.ANONYMOUS else facts
+
+
+class KnownCaller:
+    """A player about whom nothing needs to be found out."""
+
+    async def run(self) -> None:
+        return
+
+    async def prepare(self, claims: Claims) -> None:
+        return
+
+    def facts(self, claims: Claims) -> Facts | None:
+        return describe(claims)
+
+    def status(self, claims: Claims) -> dict[str, Any]:
+        return {}
 
 
 class House:
@@ -63,7 +78,9 @@ class House:
             "max_events_per_s": 1000,
         }
         self.limits = Limits(rules, **(values | limits))
-        self.server = Server(self.plays, self.writer, self.clock, self.limits, describe)
+        self.server = Server(
+            self.plays, self.writer, self.clock, self.limits, lambda _sock, _peer: KnownCaller()
+        )
         self.path = directory / "player.sock"
         self.stopping = trio.Event()
 

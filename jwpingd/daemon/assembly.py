@@ -18,10 +18,12 @@ from jwpingd.daemon.box import Box, overridden
 from jwpingd.server import Limits, Rules
 from jwpingd.spool import Limits as SpoolLimits
 from jwpingd.uplink import Options
+from jwpingd.writer import RunBlocking
 
 T = TypeVar("T")
 
 RECENT_BOOT_S = 5 * 60.0  # a daemon that starts this soon after the box starts with the box
+MAX_LOOK_UPS = 2  # at a time; the others wait in line
 _AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "session.resume_s", "clock", "log")
 
 
@@ -30,12 +32,22 @@ async def run_in_thread(work: Callable[[], T], /) -> T:
     return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
+def few_threads() -> RunBlocking:
+    """Threads for looking players up: so few that those which hang leave enough for commits."""
+    limiter = trio.CapacityLimiter(MAX_LOOK_UPS)
+
+    async def run(work: Callable[[], T], /) -> T:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+
+    return run
+
+
 def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
     """What this box adds to pings; reads files below `root`, and makes the install id."""
     install_id = None
     if config.identity.install_id:
         install_id = identity.install_id(state_dir, is_made=True, machine_id=_machine_id(root))
-    return Box(config, overridden(platforms.detect(root), config), install_id)
+    return Box(config, overridden(platforms.detect(root), config), install_id, root)
 
 
 def clock(config: Config, state_dir: Path) -> Clock:

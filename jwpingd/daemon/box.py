@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from jwpingd import apps, identity
-from jwpingd.apps import Program
-from jwpingd.config import AppRule, Config
+from jwpingd import identity
+from jwpingd.apps import App, Process
+from jwpingd.config import Config
+from jwpingd.daemon import app as naming
 from jwpingd.device import Device, Fact
 from jwpingd.events import Consent
 from jwpingd.ping import Facts
 from jwpingd.server import Claims
-from jwpingd.sockets import Peer
 
 _log = logging.getLogger("jwpingd.box")
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One configuration applied to one box; a reload makes another one.
-
-    `program_of` looks up the process at the other end of a socket.
-    """
+    """One configuration applied to one box, whose files are below `root`; a reload makes another one."""
 
     config: Config
     device: Device
     install_id: str | None
-    program_of: Callable[[Peer], Program] = lambda peer: apps.program(peer.pid, peer.uid)
+    root: Path = Path("/")
     warned_uids: set[int] = field(default_factory=set)
 
-    def facts(self, peer: Peer, claims: Claims) -> Facts | None:
+    def facts(self, process: Process, detected: App | None, claims: Claims) -> Facts | None:
         """The facts of a play that begins now; None where consent allows no ping at all."""
         consent = claims.consent or self.config.privacy.consent
         if consent is Consent.NONE:
             return None
-        program = self.program_of(peer)
-        rule = self._rule(program, claims)
-        app_id = claims.app_id or (rule and rule.id) or self.config.app.id or self._unknown_app(peer, program)
+        rule = naming.rule(self.config, process, detected, claims)
+        app = self.app(process, detected, claims)
+        self._warn_of_unknown(process, app)
         settings = self.config.player
         facts = Facts(
             analytics_id=(rule and rule.analytics_id) or self.config.analytics_id,
-            app_id=app_id,
-            app_version=claims.app_version or (rule and rule.version) or self.config.app.version or "0",
+            app_id=app.id,
+            app_version=app.version or "0",
             device=self.device,
             configured_os=self.config.device.os,
             configured_sdk=self.config.device.sdk,
@@ -60,17 +57,21 @@ class Box:
         )
         return facts if consent is Consent.FULL else facts.without_user()
 
-    def _unknown_app(self, peer: Peer, program: Program) -> str:
-        app_id = f"unknown.{program.user}"
-        if peer.uid not in self.warned_uids:
-            self.warned_uids.add(peer.uid)
-            _log.warning("no app id for uid %d, sending %r; name it in hello or [[apps]]", peer.uid, app_id)
-        return app_id
+    def app(self, process: Process, detected: App | None, claims: Claims) -> App:
+        """The app that a play of this process is counted for."""
+        return naming.app(self.config, process, detected, claims)
 
-    def _rule(self, program: Program, claims: Claims) -> AppRule | None:
-        return next(
-            (rule for rule in self.config.apps if apps.matches(rule.match, program, claims.app_id)), None
-        )
+    def must_detect(self, process: Process, claims: Claims) -> bool:
+        """Whether `facts` would be less without a look for the process's app."""
+        is_silent = (claims.consent or self.config.privacy.consent) is Consent.NONE
+        return not is_silent and naming.must_be_detected(self.config, process, claims)
+
+    def _warn_of_unknown(self, process: Process, app: App) -> None:
+        if app.source == naming.UNKNOWN and process.uid not in self.warned_uids:
+            self.warned_uids.add(process.uid)
+            _log.warning(
+                "no app id for uid %d, sending %r; name it in hello or [[apps]]", process.uid, app.id
+            )
 
 
 def overridden(device: Device, config: Config) -> Device:

@@ -23,6 +23,7 @@ from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.daemon import assembly, status, trusted_time
 from jwpingd.daemon.box import Box
+from jwpingd.daemon.caller import PeerCaller
 from jwpingd.daemon.timekeeper import Timekeeper
 from jwpingd.errors import ConfigError, StoreError
 from jwpingd.server import Plays, Server
@@ -53,8 +54,8 @@ def new_id() -> str:
 class Daemon:
     """Everything, for one state directory.  `run` it once.
 
-    `read_config` reads the configuration again for SIGHUP.  `run_blocking` is where commits happen;
-    tests on the mock clock pass an inline one.
+    `read_config` reads the configuration again for SIGHUP.  `run_blocking` is where commits happen,
+    `look_up` where players are looked up; tests on the mock clock pass inline ones.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Daemon:
         clock: Clock,
         box: Box,
         run_blocking: RunBlocking = assembly.run_in_thread,
+        look_up: RunBlocking | None = None,
     ) -> None:
         self.config = config
         self._box = box
@@ -84,13 +86,14 @@ class Daemon:
             max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
             on_change=_log_store,
         )
+        look_up = look_up or assembly.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
         self.server = Server(
             self._plays,
             self.writer,
             clock,
             assembly.limits(config),
-            lambda peer, claims: self._box.facts(peer, claims),
+            lambda sock, peer: PeerCaller(sock, peer, lambda: self._box, look_up),
         )
         self._uplink: Uplink | None = None
         self._uplink_scope = trio.CancelScope()

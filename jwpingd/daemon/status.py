@@ -78,7 +78,7 @@ def _client(connection: Connection, peer: Peer) -> dict[str, Any]:
     return {
         "uid": peer.uid,
         "pid": peer.pid,
-        "app": connection.dialogue.claims.app_id,
+        **connection.caller.status(connection.dialogue.claims),
         "players": [
             {"player": name, "media": running.item.media_id, "has_started": running.meter is not None}
             for name, player in players.items()

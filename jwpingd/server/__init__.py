@@ -1,12 +1,14 @@
 """The players' socket: connections in, pings to the writer.
 
 `server` admits connections, `connection` reads one, `claims` keeps what its player says of itself,
+`caller` is what it asks of the daemon about that player, `dialogue` is what is said on it,
 `plays` turns pings into spool entries and keeps plays across a cut, `replies` answers without waiting.
 """
 
+from jwpingd.server.caller import Caller
 from jwpingd.server.claims import Claims
 from jwpingd.server.dialogue import Rules
 from jwpingd.server.plays import Plays
 from jwpingd.server.server import Limits, Server
 
-__all__ = ["Claims", "Limits", "Plays", "Rules", "Server"]
+__all__ = ["Caller", "Claims", "Limits", "Plays", "Rules", "Server"]

@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import trio
 
-from jwpingd.ping import Facts
-from jwpingd.server.claims import Claims
+from jwpingd.server.caller import Caller
 from jwpingd.server.dialogue import Dialogue, Rules
 from jwpingd.server.plays import Clock, Plays
 from jwpingd.server.replies import Replies
@@ -22,6 +21,7 @@ READ_BYTES = 16 * 1024  # per connection and turn; the answers to so many bad li
 TICKS_ONLY_WAIT_S = 0.5  # how late a connection that only ticks may be read, to save wake-ups
 _TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody leaves lying
 MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
+MAX_FINAL_LOOK_UP_S = 0.5  # of the time that a stop leaves, for finding out who plays
 _MAX_FINAL_READS = 64
 
 
@@ -38,9 +38,10 @@ class Connection:
         rules: Rules,
         *,
         max_events_per_s: float,
-        describe: Callable[[Claims], Facts | None],
+        caller: Caller,
         complain: Callable[[str], None],
     ) -> None:
+        self.caller = caller
         self._sock = sock
         self._writer = writer
         self._clock = clock
@@ -52,7 +53,7 @@ class Connection:
         self._reading = trio.CancelScope()
         self._is_stopping = False
         self.dialogue = Dialogue(
-            uid, plays, writer, rules, describe=describe, reply=self._replies.send, complain=complain
+            uid, plays, writer, rules, describe=caller.facts, reply=self._replies.send, complain=complain
         )
 
     async def run(self) -> None:
@@ -60,10 +61,11 @@ class Connection:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._replies.run)
             nursery.start_soon(self._send_acks)
+            nursery.start_soon(self.caller.run)
             with self._reading:
                 await self._read_to_end()
             if self._is_stopping:
-                self._read_rest()
+                await self._read_rest()
             self.dialogue.leave(self._clock.now())
             with trio.move_on_after(MAX_FINAL_ACK_WAIT_S):
                 await self._finish_acks()
@@ -89,6 +91,7 @@ class Connection:
                 return
             else:
                 self._take(data)
+                await self._begin_plays()
                 await self._pace(len(data))
 
     def _read_now(self) -> bytes | None:
@@ -100,13 +103,23 @@ class Connection:
         except OSError:
             return b""
 
-    def _read_rest(self) -> None:
+    async def _read_rest(self) -> None:
         """What the kernel holds already; bounded, so that a peer that goes on writing cannot keep us."""
+        until_s = trio.current_time() + MAX_FINAL_LOOK_UP_S
+        await self._begin_plays(until_s)
         for _ in range(_MAX_FINAL_READS):
             data = self._read_now()
             if not data:
                 return
             self._take(data)
+            await self._begin_plays(until_s)
+
+    async def _begin_plays(self, until_s: float = float("inf")) -> None:
+        """Find out who plays before a play begins; meanwhile the kernel holds what is written."""
+        while self.dialogue.is_waiting:
+            with trio.move_on_at(until_s):
+                await self.caller.prepare(self.dialogue.claims)
+            self.dialogue.go_on()
 
     def _take(self, data: bytes) -> None:
         n_lines = self.dialogue.take(data, self._clock.now())

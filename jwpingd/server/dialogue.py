@@ -40,6 +40,8 @@ class Dialogue:
     `describe` gives the facts of a play that begins, None where no ping may be made; `reply` sends a
     line; `complain` logs a player's first mistake.  `ticket` is that of the last thing it put on its way
     to flash.  `has_only_ticked` tells whether the last bytes were nothing but ticks that made no ping.
+
+    An item that begins a play stops it: `is_waiting`, until `go_on`, so that who plays can be found out.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Dialogue:
         self._reply = reply
         self._complain = complain
         self._reader = wire.LineReader(rules.max_line_bytes)
+        self._waiting: deque[tuple[Received | Rejected, Moment]] = deque()
         self._waiting_acks: deque[tuple[int, str | int]] = deque(maxlen=MAX_WAITING_ACKS)
         self._told_unknown: set[str] = set()
         self._has_complained = False
@@ -72,15 +75,28 @@ class Dialogue:
         self._save_at_ms: int | None = None
 
     def take(self, data: bytes, now: Moment) -> int:
-        """Handle the lines that end in `data`; how many there were."""
+        """Handle the lines that end in `data`, as far as the next item; how many there were."""
         results = self._reader.feed(data)
         self.has_only_ticked = bool(results)
-        self._handle_all(results, now)
+        self._waiting.extend((result, now) for result in results)
+        self._handle_to_next_item()
         return len(results)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether lines wait, the first of them an item, for `go_on`."""
+        return bool(self._waiting)
+
+    def go_on(self) -> None:
+        """Begin the play of the item that waits, and handle what follows as far as the next."""
+        self._handle(*self._waiting.popleft())
+        self._handle_to_next_item()
 
     def leave(self, now: Moment) -> None:
         """The peer is gone, or the daemon goes: every play is ended, or held for its key."""
-        self._handle_all(self._reader.end(), now)
+        self._waiting.extend((result, now) for result in self._reader.end())
+        while self._waiting:
+            self._handle(*self._waiting.popleft())
         for player in self.players.values():
             self._note(self._plays.leave(player, now))
         self.players = {}
@@ -116,19 +132,22 @@ class Dialogue:
 
     # --- lines --------------------------------------------------------------------------------
 
-    def _handle_all(self, results: list[Received | Rejected], now: Moment) -> None:
-        for result in results:
-            if isinstance(result, Rejected):
-                self._refuse(result)
-                continue
-            if type(result.event) is not Time or result.ack_id is not None:
-                self.has_only_ticked = False
-            try:
-                self._handle(result, now)
-            except PlayerError as error:
-                self._refuse(Rejected(error.with_traceback(None), result.line, result.ack_id))
+    def _handle_to_next_item(self) -> None:
+        while self._waiting and not _is_item(self._waiting[0][0]):
+            self._handle(*self._waiting.popleft())
 
-    def _handle(self, line: Received, now: Moment) -> None:
+    def _handle(self, result: Received | Rejected, now: Moment) -> None:
+        if isinstance(result, Rejected):
+            self._refuse(result)
+            return
+        if type(result.event) is not Time or result.ack_id is not None:
+            self.has_only_ticked = False
+        try:
+            self._obey(result, now)
+        except PlayerError as error:
+            self._refuse(Rejected(error.with_traceback(None), result.line, result.ack_id))
+
+    def _obey(self, line: Received, now: Moment) -> None:
         event = line.event
         if isinstance(event, Hello):
             self._greet(event)
@@ -237,3 +256,7 @@ def _is_said_again(player: Player, at_ms: int | None) -> bool:
     holds is all up to the `at` in it and nothing later, so by its `at` each event counts once.
     """
     return at_ms is not None and player.known_to_ms is not None and at_ms <= player.known_to_ms
+
+
+def _is_item(result: Received | Rejected) -> bool:
+    return isinstance(result, Received) and type(result.event) is PlaylistItem

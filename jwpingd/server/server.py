@@ -12,8 +12,7 @@ import trio
 
 from jwpingd import sockets, wire
 from jwpingd.errors import NotAllowed, PlayerError, TooManyConnections
-from jwpingd.ping import Facts
-from jwpingd.server.claims import Claims
+from jwpingd.server.caller import Caller
 from jwpingd.server.connection import Connection
 from jwpingd.server.dialogue import Rules
 from jwpingd.server.plays import Clock, Plays
@@ -42,7 +41,7 @@ class Limits:
 class Server:
     """Accepts players and runs a connection for each.
 
-    `describe` makes the facts of a play from a peer and what it claims (None: no pings).
+    `meet` is told of every player that is let in.
     """
 
     def __init__(
@@ -51,12 +50,12 @@ class Server:
         writer: Writer,
         clock: Clock,
         limits: Limits,
-        describe: Callable[[Peer, Claims], Facts | None],
+        meet: Callable[[socket.socket, Peer], Caller],
     ) -> None:
         self._plays = plays
         self._writer = writer
         self._clock = clock
-        self._describe = describe
+        self._meet = meet
         self._complained_at_s = float("-inf")
         self._n_unlogged = 0
         self.limits = limits
@@ -118,7 +117,7 @@ class Server:
             self._clock,
             self.limits.rules,
             max_events_per_s=self.limits.max_events_per_s,
-            describe=lambda claims: self._describe(peer, claims),
+            caller=self._meet(sock, peer),
             complain=lambda mistake: self._complain(peer, mistake),
         )
 

@@ -1,7 +1,4 @@
-"""Unix sockets of the daemon: bound without a window, one daemon per directory, and who is calling.
-
-An inherited socket (systemd) is `notify`'s.  Standard library only; nothing here blocks on a peer.
-"""
+"""The daemon's own end: sockets that are bound without a window, and one daemon per directory."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ import grp
 import os
 import socket
 import stat
-import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from jwpingd.errors import AlreadyRunning, OperatorError
@@ -24,15 +19,6 @@ BACKLOG = 1024
 """Connections that may wait to be accepted: more than may be held, so that those too many can be told."""
 
 _LOCK_NAME = "lock"
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who connected, by the kernel's word at the time of connect(); the pid may be another's by now."""
-
-    pid: int
-    uid: int
-    gid: int
 
 
 def bind(path: Path, *, mode: int, group: str | None) -> socket.socket:
@@ -75,15 +61,6 @@ def lock(directory: Path) -> int:
         os.close(descriptor)
         raise OperatorError(f"cannot lock {path}: {_words(error)}") from error
     return descriptor
-
-
-def peer(connection: socket.socket) -> Peer:
-    """Who is at the other end of an accepted connection (SO_PEERCRED, unix(7))."""
-    credentials = struct.Struct("3i")
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
-    pid, uid, gid = credentials.unpack(found)
-    # uid and gid are unsigned in the kernel.
-    return Peer(pid, uid & 0xFFFFFFFF, gid & 0xFFFFFFFF)
 
 
 def _refuse_long(path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Which package owns a file: dpkg, opkg and apk, by reading their databases, without running them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from jwpingd.apps.app import App
+from jwpingd.apps.files import Files
+from jwpingd.apps.packages import apk, dpkg, opkg
+
+DATABASES = (dpkg, opkg, apk)
+
+_INTERPRETER = re.compile(
+    r"(python|pypy|perl|ruby|lua|luajit|node|nodejs|php|java|tclsh|wish|gjs|guile)[0-9.]*"
+    r"|sh|bash|dash|ash|ksh|zsh|busybox|mono|dotnet|wine64?|qemu-.*|ld-.*|ld\.so"
+    r"|WPEWebProcess|WebKitWebProcess|QtWebEngineProcess"
+)
+"""Programs that run the programs of others, so that the package which owns them says nothing."""
+
+
+def program(exe: str | None, arguments: tuple[str, ...]) -> str | None:
+    """The file that says which program runs: the executable or, for an interpreter, its script.
+
+    The script is taken from the command line, and only of an interpreter that the kernel knows.
+    """
+    if exe is None or not _INTERPRETER.fullmatch(PurePosixPath(exe).name):
+        return exe
+    return next((argument for argument in arguments[1:] if argument.startswith("/")), None)
+
+
+def owner(files: Files, path: str | None) -> App | None:
+    """The package that owns the file, as an app; None where none does."""
+    if path is None or not path.isprintable():
+        return None
+    paths = _names(files, path)
+    return next((found for database in DATABASES if (found := database.owner(files, paths))), None)
+
+
+def _names(files: Files, path: str) -> tuple[str, ...]:
+    """The names a package may have listed the file by: /bin/x is /usr/bin/x where /bin is a link."""
+    bare = path.removeprefix("/usr")
+    top = PurePosixPath(bare).parts[1:2]
+    if not top or not files.is_link(top[0]):
+        return (path,)
+    return (path, bare) if bare != path else (path, f"/usr{path}")
