@@ -175,7 +175,7 @@ class Dialogue:
             player = self._take_over(player, event, moment, facts)
             if _is_said_again(player, at_ms):
                 return
-        if at_ms is not None:
+        if at_ms is not None and at_ms >= now.boot_ms - MAX_AT_AGE_MS:
             player.at_ms = max(at_ms, player.at_ms or 0)
         ticket = self._plays.handle(player, event, moment, facts)
         if ticket:

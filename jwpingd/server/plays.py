@@ -125,6 +125,10 @@ class Plays:
             known_to_ms=found.at_ms,
         )
         found.saved = None
+        if moved.at_ms is not None and moved.session.latest is not None:
+            # What its player held back happened before it was missed.
+            latest = moved.session.latest
+            moved.session.latest = latest.at(min(latest.boot_ms, moved.at_ms))
         self._remember_owner(moved)
         self.save(moved)
         return moved
