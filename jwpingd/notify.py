@@ -6,6 +6,7 @@ Where there is no systemd nothing happens, and nothing is raised.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -20,10 +21,13 @@ MAX_DESCRIPTORS = 64
 SEND_TIMEOUT_S = 1.0
 """Systemd takes messages at once; a hung one must not hang us."""
 
+SIGNALS = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
+"""What a service is told by: read the configuration again, stop, stop."""
+
 
 def ready(status: str = "") -> bool:
     """The start, or a reload, is done.  This and the others: True if systemd was told."""
-    return send("READY=1", *([f"STATUS={_one_line(status)}"] if status else []))
+    return _with_status("READY=1", status)
 
 
 def reloading() -> bool:
@@ -41,21 +45,21 @@ def status(text: str) -> bool:
     return send(f"STATUS={_one_line(text)}")
 
 
-def watchdog() -> bool:
+def watchdog(status: str = "") -> bool:
     """Still alive."""
-    return send("WATCHDOG=1")
+    return _with_status("WATCHDOG=1", status)
 
 
-def extend_timeout(seconds: float) -> bool:
+def extend_timeout(seconds: float, status: str = "") -> bool:
     """The start or stop under way needs `seconds` more, from now."""
-    return send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+    return _with_status(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}", status)
 
 
 def send(*assignments: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Send all `assignments` in one datagram to $NOTIFY_SOCKET."""
-    address = environ.get("NOTIFY_SOCKET", "")
-    if address[:1] not in ("/", "@"):
+    if not is_heard(environ):
         return False
+    address = environ["NOTIFY_SOCKET"]
     if address.startswith("@"):  # the abstract name space of unix(7)
         address = "\0" + address[1:]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -63,6 +67,11 @@ def send(*assignments: str, environ: Mapping[str, str] = os.environ) -> bool:
         sender.sendto("\n".join(assignments).encode("utf-8", "replace"), address)
         return True
     return False
+
+
+def is_heard(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is somebody to tell."""
+    return environ.get("NOTIFY_SOCKET", "")[:1] in ("/", "@")
 
 
 def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None:
@@ -111,6 +120,10 @@ def _is_listening_stream(candidate: socket.socket) -> bool:
 
 def _whole(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _with_status(assignment: str, status: str) -> bool:
+    return send(assignment, *([f"STATUS={_one_line(status)}"] if status else []))
 
 
 def _one_line(text: str) -> str:

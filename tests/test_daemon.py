@@ -346,7 +346,7 @@ def test_a_bad_configuration_under_systemd_waits_for_a_good_one(box: BoxUnderTes
                 f'analytics_id = "{ANALYTICS_ID}"\ncollector_url = "http://127.0.0.1:{box.port}"\n'
             )
             process.send_signal(signal.SIGHUP)
-            while b"STATUS=running" not in systemd.recv(4096):
+            while b"STATUS=ready" not in systemd.recv(4096):
                 pass
             process.terminate()
             assert process.wait(20) == 0

@@ -16,13 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jwpingd import notify, sockets
-from jwpingd.cli import common
+from jwpingd.cli import common, journal
 from jwpingd.config import Config, Paths, control_socket, player_socket
 from jwpingd.errors import ConfigError
 
 EXAMPLE = "jwpingd run --set analytics_id=a17e8PTFFffxLgpVuA4vVw"
 
-_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+_PLAYERS = "player"
+"""The name of the players' socket among those that systemd hands us (FileDescriptorName=)."""
 
 _log = logging.getLogger("jwpingd")
 
@@ -34,7 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT.  Status 78 for a bad configuration in a shell."""
-    _log_to_stderr()
+    # Held until the daemon heeds them: none that comes while it starts ends it or is lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, notify.SIGNALS)
+    try:
+        return _run(args)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, notify.SIGNALS)
+
+
+def _run(args: argparse.Namespace) -> int:
+    journal.log_to(sys.stderr)
     os.umask(0o077)  # What is stored is nobody else's business; sockets get the mode that is configured.
     paths = common.paths(args)
     config = _config_or_wait(lambda: common.load(args).config)
@@ -53,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _listen(config: Config, paths: Paths) -> tuple[socket.socket, socket.socket]:
     """The players' socket, which systemd may hand us, and the operators'."""
     inherited = notify.inherited_sockets()
-    players = next(iter(inherited.values()), None)
+    players = inherited.get(_PLAYERS) or next(iter(inherited.values()), None)
     if players is None:
         path = player_socket(config, paths)
         players = sockets.bind(path, mode=config.socket.mode, group=config.socket.group)
@@ -80,12 +90,7 @@ def _serve(
         clock=assembly.clock(config, state_dir),
         box=assembly.box(config, state_dir),
     )
-    trio.run(lambda: daemon.run(players, operators, on_ready=_say_ready))
-
-
-def _say_ready() -> None:
-    notify.send("READY=1", "STATUS=running")
-    _log.info("ready")
+    trio.run(lambda: daemon.run(players, operators))
 
 
 def _config_or_wait(load: Callable[[], Config]) -> Config | None:
@@ -94,38 +99,27 @@ def _config_or_wait(load: Callable[[], Config]) -> Config | None:
     Under systemd a bad one is no reason to end: that would be a restart loop, and under socket
     activation a failed socket.  The service waits for SIGHUP and says what is wrong.
     """
-    handled = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
     while True:
         try:
             return load()
         except ConfigError as exc:
             if "NOTIFY_SOCKET" not in os.environ:
                 raise
-            signal.pthread_sigmask(signal.SIG_BLOCK, handled)
             for problem in exc.problems:
                 _log.error("%s", problem)
-            _log.error("the configuration cannot be used; correct it and reload (SIGHUP)")
-            notify.send("READY=1", f"STATUS=bad configuration: {exc.problems[0]}")
-        is_reload = signal.sigwait(handled) == signal.SIGHUP
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
-        if not is_reload:
+            _log.error("the configuration cannot be used; correct it, then: systemctl reload jwpingd")
+            notify.ready(f"bad configuration, waiting for a better one: {exc.problems[0]}")
+        if _next_signal() != signal.SIGHUP:
+            notify.stopping()
             return None
+        notify.reloading()
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_ForJournal() if "JOURNAL_STREAM" in os.environ else _ForPeople())
-    logging.getLogger("jwpingd").addHandler(handler)
-    logging.getLogger("jwpingd").setLevel(logging.INFO)
-
-
-class _ForJournal(logging.Formatter):
-    """With the priority in front, as sd-daemon(3) reads it; the journal knows time and name."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return f"<{_PRIORITIES.get(record.levelno, 6)}>{record.getMessage()}"
-
-
-class _ForPeople(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return f"jwpingd: {record.levelname.lower()}: {record.getMessage()}"
+def _next_signal() -> int:
+    """Wait for a signal, and let systemd's watchdog know that waiting is all there is to do."""
+    interval_s = notify.watchdog_interval_s()
+    if interval_s is None:
+        return signal.sigwait(notify.SIGNALS)
+    while (got := signal.sigtimedwait(notify.SIGNALS, interval_s)) is None:
+        notify.watchdog()
+    return got.si_signo

@@ -24,7 +24,9 @@ from jwpingd.config import Config
 from jwpingd.daemon import assembly, status, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
+from jwpingd.daemon.status_line import StatusLine, line
 from jwpingd.daemon.timekeeper import Timekeeper
+from jwpingd.daemon.watchdog import Turning, Watchdog
 from jwpingd.errors import ConfigError, StoreError
 from jwpingd.server import Plays, Server
 from jwpingd.spool import Spool
@@ -36,6 +38,7 @@ _log = logging.getLogger("jwpingd")
 STOP_S = 1.5  # for the last commit, of the two seconds that SIGTERM leaves
 CHECK_AFTER_S = 30.0  # the thorough look at the store waits until the box has started
 EXPIRE_EVERY_MS = 24 * 3600 * 1000
+ASK_FOR_TIME_EVERY_S, MORE_TIME_S = 5.0, 30.0  # of systemd, while the store is being opened
 _ID_ALPHABET = string.digits + string.ascii_lowercase
 
 
@@ -78,13 +81,15 @@ class Daemon:
         self._started_boot_ms = clock.now().boot_ms
         self._stopping = trio.Event()
         self._stop_at = float("inf")
+        self._status_line = StatusLine(self._line, notify.status)
         self.writer = Writer(
             lambda: Spool.open(state_dir, assembly.spool_limits(config), fold=ping.fold),
             run_blocking,
             fold=ping.fold,
             memory_max=config.spool.memory_max,
             max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
-            on_change=_log_store,
+            on_change=self._note_store,
+            on_commit=self._status_line.note,
         )
         look_up = look_up or assembly.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
@@ -94,20 +99,22 @@ class Daemon:
             clock,
             assembly.limits(config),
             lambda sock, peer: PeerCaller(sock, peer, lambda: self._box, look_up),
+            on_change=self._status_line.note,
         )
         self._uplink: Uplink | None = None
         self._uplink_scope = trio.CancelScope()
 
-    async def run(
-        self, players: socket.socket, operators: socket.socket, *, on_ready: Callable[[], None] = lambda: None
-    ) -> None:
+    async def run(self, players: socket.socket, operators: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT, or until `stop` is called."""
         async with trio.open_nursery() as nursery:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            with trio.open_signal_receiver(*notify.SIGNALS) as signals:
+                # Whoever starts us may have held them back until somebody heeds them.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, notify.SIGNALS)
                 nursery.start_soon(self._heed, signals)
                 await self._open()
                 await self._start(nursery, operators)
-                on_ready()
+                notify.ready(self._status_line.text())
+                _log.info("ready")
                 await self.server.serve(players, until=self._stopping, leave_within_s=STOP_S)
                 await self._finish()
                 nursery.cancel_scope.cancel()
@@ -121,16 +128,25 @@ class Daemon:
 
     async def _open(self) -> None:
         """Open the store and take up what the last run left.  A store that refuses stops nothing."""
-        try:
-            repairs, checkpoints = await self.writer.on_spool(
-                lambda spool: (list(spool.repairs), spool.checkpoints())
-            )
-        except StoreError as exc:
-            _log.error("%s; keeping pings in memory until it can be opened", exc)
-            return
-        for repair in repairs:
-            _log.warning("%s", repair)
-        self._plays.recover(checkpoints, self._clock.now())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._ask_for_time)
+            try:
+                repairs, checkpoints = await self.writer.on_spool(
+                    lambda spool: (list(spool.repairs), spool.checkpoints())
+                )
+            except StoreError as exc:
+                _log.error("%s; keeping pings in memory until it can be opened", exc)
+            else:
+                for repair in repairs:
+                    _log.warning("%s", repair)
+                self._plays.recover(checkpoints, self._clock.now())
+            nursery.cancel_scope.cancel()
+
+    async def _ask_for_time(self) -> None:
+        """A start that takes long is no failed one: players wait at the socket meanwhile."""
+        while True:
+            await trio.sleep(ASK_FOR_TIME_EVERY_S)
+            notify.extend_timeout(MORE_TIME_S, f"opening the store for {self.writer.flash_busy_s:.0f} s now")
 
     async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
         timekeeper = Timekeeper(
@@ -145,7 +161,11 @@ class Daemon:
         nursery.start_soon(timekeeper.run)
         nursery.start_soon(self._run_uplink)
         nursery.start_soon(self._tidy)
-        nursery.start_soon(self._feed_watchdog)
+        if notify.is_heard():
+            nursery.start_soon(self._status_line.run)
+        if (interval_s := notify.watchdog_interval_s()) is not None:
+            watchdog = Watchdog(self._loops, lambda: self.writer.flash_busy_s > 0)
+            nursery.start_soon(watchdog.run, interval_s, self._feed)
         nursery.start_soon(control.serve, operators, {"status": self._status})
 
     async def _run_uplink(self) -> None:
@@ -160,6 +180,7 @@ class Daemon:
                 run_blocking=self._run_blocking,
                 hold_backlog_until_s=hold_until_s,
                 wall_s=self._wall_s,
+                on_change=self._status_line.note,
             )
             with trio.CancelScope() as self._uplink_scope:
                 await self._uplink.run()
@@ -176,10 +197,12 @@ class Daemon:
     async def _heed(self, signals: Any) -> None:
         async for number in signals:
             if number == signal.SIGHUP:
+                notify.reloading()
                 self._reload()
+                notify.ready(self._status_line.text())
             else:
                 _log.info("%s: stopping", signal.Signals(number).name)
-                notify.send("STOPPING=1")
+                notify.stopping()
                 self.stop()
 
     def _reload(self) -> None:
@@ -190,7 +213,9 @@ class Daemon:
             for problem in exc.problems:
                 _log.error("%s", problem)
             _log.error("the configuration was not read again; the one from before stays")
+            self._status_line.complaint = f"refused to reload: {exc.problems[0]}"
             return
+        self._status_line.complaint = ""
         self._box = assembly.box(config, self._state_dir)
         self.server.limits = assembly.limits(config)
         needs_restart = assembly.needs_restart(self.config, config)
@@ -213,11 +238,23 @@ class Daemon:
                 _log.warning("the store could not be looked through: %s", exc)
             await self._clock.sleep_until_boot_ms(self._clock.now().boot_ms + EXPIRE_EVERY_MS)
 
-    async def _feed_watchdog(self) -> None:
-        interval_s = notify.watchdog_interval_s()
-        while interval_s is not None:
-            notify.send("WATCHDOG=1")
-            await trio.sleep(interval_s)
+    def _loops(self) -> dict[str, Turning]:
+        """What must turn for pings to be stored and delivered."""
+        loops: dict[str, Turning] = {"the writer": self.writer}
+        return loops if self._uplink is None else loops | {"the uplink": self._uplink}
+
+    def _feed(self) -> None:
+        # Ages grow while nothing changes, and this datagram is sent anyway.
+        notify.watchdog(self._status_line.text())
+
+    def _line(self) -> str:
+        uplink = None if self._uplink is None else self._uplink.status()
+        n_players = len(self.server.connections)
+        return line(self.writer.account(), self.writer.status(), uplink, self._clock, n_players)
+
+    def _note_store(self, store: StoreStatus) -> None:
+        _log_store(store)
+        self._status_line.note()
 
     async def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         return status.report(

@@ -50,6 +50,16 @@ def of_uplink(uplink: Uplink | None) -> dict[str, Any]:
     return values | {"retries": dict(state.retries)}
 
 
+def age_s(account: Account, clock: Clock) -> float | None:
+    """How long the oldest ping has waited; None where nothing waits or nobody can know."""
+    oldest, now = account.oldest, clock.now()
+    if oldest is None:
+        return None
+    if oldest.boot_id == now.boot_id:
+        return round((now.boot_ms - oldest.boot_ms) / 1000, 1)
+    return None if oldest.sa_ms is None else round(max(0, clock.guess_now() - oldest.sa_ms) / 1000, 1)
+
+
 def _counters(account: Account, clock: Clock) -> dict[str, Any]:
     return {
         "accepted": account.accepted,
@@ -59,18 +69,8 @@ def _counters(account: Account, clock: Clock) -> dict[str, Any]:
         "folded": account.folded,
         "dropped": dict(account.dropped),
         "clock_guessed": account.clock_guessed,
-        "oldest_waiting_s": _age_s(account, clock),
+        "oldest_waiting_s": age_s(account, clock),
     }
-
-
-def _age_s(account: Account, clock: Clock) -> float | None:
-    """How long the oldest ping has waited; None where nothing waits or nobody can know."""
-    oldest, now = account.oldest, clock.now()
-    if oldest is None:
-        return None
-    if oldest.boot_id == now.boot_id:
-        return round((now.boot_ms - oldest.boot_ms) / 1000, 1)
-    return None if oldest.sa_ms is None else round(max(0, clock.guess_now() - oldest.sa_ms) / 1000, 1)
 
 
 def _client(connection: Connection, peer: Peer) -> dict[str, Any]:

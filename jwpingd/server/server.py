@@ -41,7 +41,7 @@ class Limits:
 class Server:
     """Accepts players and runs a connection for each.
 
-    `meet` is told of every player that is let in.
+    `meet` is told of every player that is let in, `on_change` when a connection comes or goes.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class Server:
         clock: Clock,
         limits: Limits,
         meet: Callable[[socket.socket, Peer], Caller],
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_change = on_change
         self._plays = plays
         self._writer = writer
         self._clock = clock
@@ -97,6 +99,7 @@ class Server:
         else:
             connection = self._connection(sock, peer)
             self.connections[connection] = peer  # Now, so that the next in line is counted against it.
+            self._on_change()
             nursery.start_soon(self._run, sock, connection, peer)
 
     def _check(self, peer: Peer) -> None:
@@ -130,6 +133,7 @@ class Server:
             _log.error("internal error (%s) with a player of uid %d; closing its connection", kind, peer.uid)
         finally:
             del self.connections[connection]
+            self._on_change()
             sock.close()
 
     def _complain(self, peer: Peer, mistake: str) -> None:

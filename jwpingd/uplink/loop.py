@@ -37,7 +37,8 @@ class Uplink:
 
     `stamp` makes the target that is sent from an entry's target and its `sa` in ms.
     `hold_backlog_until_s` (boottime) delays what is waiting when `run` begins, not what comes later.
-    `wall_s` is the trusted wall clock, or None.  `fraction` gives random numbers in [0, 1).
+    `wall_s` is the trusted wall clock, or None.  `on_change` is told when the link goes down or comes up.
+    `fraction` gives random numbers in [0, 1).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Uplink:
         run_blocking: RunBlocking,
         hold_backlog_until_s: float = -inf,
         wall_s: Callable[[], float | None] = _unknown_wall_s,
+        on_change: Callable[[], None] = lambda: None,
         fraction: Callable[[], float] = random.random,
         make_transport: MakeTransport | None = None,
     ) -> None:
@@ -58,6 +60,8 @@ class Uplink:
         self._options = options
         self._stamp = stamp
         self._wall_s = wall_s
+        self._on_change = on_change
+        self.n_rounds = 0
         self._fraction = fraction
         self._connections = Connections(options, run_blocking, make_transport)
         self._link = Link(first_s=options.retry_first_s, max_s=options.retry_max_s)
@@ -80,12 +84,17 @@ class Uplink:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch.run, self._more)
                 while True:
+                    self.n_rounds += 1
                     await self._start_what_may_start(nursery)
                     await self._connections.close_retired()
                     await self._sleep()
         finally:
             self._queue.release(self._lanes.ids())
             await self._connections.close()
+
+    def nudge(self) -> None:
+        """Make `run` go round once, which `n_rounds` shows; for a watchdog."""
+        self._bell.ring()
 
     def network_changed(self) -> None:
         """The network changed or the box woke up: try again within 5 s, over new connections."""
@@ -274,6 +283,8 @@ class Uplink:
         elif change is Change.CAME_UP:
             self._lanes.link_came_up(self._queue.last_id())
             _log.warning("link to the collector is up again; delivering what waits")
+        if change is not Change.NONE:
+            self._on_change()
 
 
 def _ms(moment_s: float) -> int | None:

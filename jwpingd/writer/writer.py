@@ -23,6 +23,7 @@ DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn
 MAX_WAITING_DELETES = 64
 MAX_ENTRIES_BEHIND = 1000  # beyond this, players are read on only when flash has kept up
 REOPEN_AFTER_S = 0.5  # flash takes over again within a second of its being possible
+SLOW_FLASH_S = 5.0  # a call that takes longer is worth telling; a worn eMMC may need one or two
 _IDS_WITHOUT_STORE = 1 << 40  # above any id of a store that cannot be read yet
 
 T = TypeVar("T")
@@ -46,7 +47,8 @@ class Writer:
     """Owns the spool: only one of its coroutines uses it at a time, always through `run_blocking`.
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
-    number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends.
+    number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
+    `on_commit` after each commit.
     """
 
     def __init__(
@@ -58,18 +60,21 @@ class Writer:
         memory_max: int,
         max_batch_bytes: int,
         on_change: Callable[[StoreStatus], None] = lambda _status: None,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_spool = open_spool
         self._run_blocking = run_blocking
         self._memory_max = memory_max
         self._max_batch_bytes = max_batch_bytes
         self._on_change = on_change
+        self._on_commit = on_commit
         self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
         self._is_told_of = False
         self._lock = trio.Lock()
         self._in_thread_scope = trio.CancelScope()
+        self._in_thread_since_s: float | None = None
         self._is_abandoned = False
         self._waiting = Waiting(fold)
         self._in_doubt: Batch | None = None
@@ -83,6 +88,7 @@ class Writer:
         self._after_commit = trio.lowlevel.ParkingLot()
         self._work = trio.Event()
         self._has_more = True
+        self.n_rounds = 0
         self._wants_more = trio.lowlevel.ParkingLot()
         self._untimed_ticket: int | None = 0  # an earlier run may have left entries without a time
         self._untimed = trio.lowlevel.ParkingLot()
@@ -188,6 +194,7 @@ class Writer:
     async def run(self) -> None:
         """Commit what comes, until cancelled."""
         while True:
+            self.n_rounds += 1
             await self._wait_for_work()
             await self._commit()
             if self._reason:
@@ -251,7 +258,19 @@ class Writer:
 
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
-        return StoreStatus(self._reason, self.n_in_memory)
+        busy_s = self.flash_busy_s
+        slow = f"flash has been busy with one call for {busy_s:.0f} s" if busy_s >= SLOW_FLASH_S else ""
+        return StoreStatus(self._reason or slow, self.n_in_memory)
+
+    @property
+    def flash_busy_s(self) -> float:
+        """How long the call that is under way in the thread has taken so far; 0 without one."""
+        since_s = self._in_thread_since_s
+        return 0.0 if since_s is None else trio.current_time() - since_s
+
+    def nudge(self) -> None:
+        """Make `run` go round once, which `n_rounds` shows; for a watchdog."""
+        self._work.set()
 
     # --- how a commit is made -----------------------------------------------------------------
 
@@ -277,8 +296,12 @@ class Writer:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """`work` in the thread.  Not to be cancelled: the store is in use until the thread is done."""
-        with trio.CancelScope(shield=not self._is_abandoned) as self._in_thread_scope:
-            return await self._run_blocking(work)
+        self._in_thread_since_s = trio.current_time()
+        try:
+            with trio.CancelScope(shield=not self._is_abandoned) as self._in_thread_scope:
+                return await self._run_blocking(work)
+        finally:
+            self._in_thread_since_s = None
         raise AssertionError("nobody cancels this scope itself")
 
     def _write(self) -> tuple[Batch, Account]:
@@ -323,21 +346,25 @@ class Writer:
         self._claimed.difference_update(entry_id for entry_id, _ in batch.set_aside)
         self._durable_to = self._in_doubt_ticket
         self._after_commit.unpark_all()
+        self._on_commit()
         if batch.puts:
             self._offer_more()
 
     async def _wait_for_work(self) -> None:
         """Until something is urgent, or deletes have waited long enough."""
         while not self._has_work():
-            self._work = trio.Event()
-            await self._work.wait()
+            await self._wait_for_a_sign()
         deadline = trio.current_time() + DELETE_DELAY_S
         while not (self._is_urgent() or self._waiting.n_resolved >= MAX_WAITING_DELETES):
-            self._work = trio.Event()
             with trio.move_on_at(deadline) as scope:
-                await self._work.wait()
+                await self._wait_for_a_sign()
             if scope.cancelled_caught:
                 return
+
+    async def _wait_for_a_sign(self) -> None:
+        self.n_rounds += 1
+        self._work = trio.Event()
+        await self._work.wait()
 
     def _has_work(self) -> bool:
         return self._is_urgent() or self._waiting.n_resolved > 0
