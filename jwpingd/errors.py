@@ -8,8 +8,7 @@ nobody's to act on: the writer tries again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class JwpingdError(Exception):
@@ -82,8 +81,7 @@ class OperatorError(JwpingdError):
     exit_status: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in the configuration.
 
     `file` is a path or "--set"; `line` is 1-based, 0 where there is none; `value` is as written.

@@ -116,6 +116,7 @@ class BoxUnderTest:
             "uplink.start_jitter_s=0",
             *settings,
         ]
+        self.program = [sys.executable, "-m", "jwpingd"]
         self.process: subprocess.Popen[bytes] | None = None
         self.log = directory / "log"
 
@@ -135,7 +136,7 @@ class BoxUnderTest:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", "jwpingd", "run"]
+        command = [*self.program, "run"]
         for setting in self.settings:
             command += ["--set", setting]
         with self.log.open("ab") as log:

@@ -6,15 +6,18 @@ a command line that works.  Exit status: 0 ok, 2 usage, 78 configuration, 130 in
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from jwpingd import __version__
 from jwpingd.errors import ConfigError, OperatorError
+
+if TYPE_CHECKING:
+    import argparse
 
 COMMANDS = {
     "run": "the daemon",
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if name == "run" and (status := _run_service(arguments)) is not None:
+        return status
     module = importlib.import_module(f"jwpingd.cli.{name}") if name in COMMANDS else None
     try:
         args = _parser(name, module).parse_args(arguments)
@@ -55,8 +60,24 @@ def _run(arguments: Sequence[str]) -> int:
     return run(args)
 
 
+def _run_service(arguments: Sequence[str]) -> int | None:
+    """`run` as a service has it: the socket first, and no argparse; None where that needs more care."""
+    from jwpingd.cli import early
+
+    options = early.options(arguments)
+    if options is None:
+        return None
+    bound = early.bind(options)
+    from jwpingd.cli import run
+
+    return run.serve(options, bound)
+
+
 def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
     """All commands by their names and help, and the one to run with its arguments."""
+    # Imported here, because a service is started without it.
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="jwpingd",
         description="Turns player events on a TV box into JW Player OTT pings and delivers every one.",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jwpingd import config
 from jwpingd.config import Loaded, Paths
+
+if TYPE_CHECKING:
+    import argparse
+
+    from jwpingd.cli.early import Options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which configuration to use."""
     group = parser.add_argument_group("configuration")
-    group.add_argument(
-        "--config", type=Path, metavar="FILE", help="read this file alone (default: where `check` says)"
-    )
+    group.add_argument("--config", metavar="FILE", help="read this file alone (default: where `check` says)")
     group.add_argument(
         "--set",
         action="append",
@@ -24,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def paths(args: argparse.Namespace) -> Paths:
+def paths(args: argparse.Namespace | Options) -> Paths:
     """Where things are, with the chosen configuration file."""
-    return config.locate(args.config)
+    return config.locate(Path(args.config) if args.config else None)
 
 
-def load(args: argparse.Namespace) -> Loaded:
+def load(args: argparse.Namespace | Options) -> Loaded:
     """Read the configuration, again at every call.  Raises ConfigError with all problems."""
     found = paths(args)
     return config.load(found.config_files, args.set, looked_in=found.looked_in)

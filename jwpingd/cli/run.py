@@ -1,12 +1,10 @@
 """`jwpingd run`: the daemon itself.
 
-The socket is bound before anything heavy is imported, so that a player that starts with the box finds
-it: the kernel holds connections and lines until they are read.
+`early` has bound the players' socket by now, where it could; everything else is in here.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
@@ -14,11 +12,17 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jwpingd import notify, sockets
-from jwpingd.cli import common, journal
+from jwpingd.cli import common, footprint, journal
 from jwpingd.config import Config, Paths, control_socket, player_socket
-from jwpingd.errors import ConfigError
+from jwpingd.errors import ConfigError, OperatorError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from jwpingd.cli.early import Bound, Options
 
 EXAMPLE = "jwpingd run --set analytics_id=a17e8PTFFffxLgpVuA4vVw"
 
@@ -35,15 +39,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT.  Status 78 for a bad configuration in a shell."""
+    return serve(args, None)
+
+
+def serve(args: argparse.Namespace | Options, bound: Bound | None) -> int:
+    """The same, with the players' socket where it is `bound` already."""
     # Held until the daemon heeds them: none that comes while it starts ends it or is lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, notify.SIGNALS)
     try:
-        return _run(args)
+        return _run(args, bound)
+    except OperatorError:
+        _give_up(bound)
+        raise
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, notify.SIGNALS)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace | Options, bound: Bound | None) -> int:
     journal.log_to(sys.stderr)
     os.umask(0o077)  # What is stored is nobody else's business; sockets get the mode that is configured.
     paths = common.paths(args)
@@ -53,23 +65,33 @@ def _run(args: argparse.Namespace) -> int:
     logging.getLogger("jwpingd").setLevel(config.log.level.upper())
     lock = sockets.lock(paths.state_dir)
     try:
-        players, operators = _listen(config, paths)
+        players, operators = _listen(config, paths, bound)
         _serve(config, paths.state_dir, lambda: common.load(args).config, players, operators)
     finally:
         os.close(lock)
     return 0
 
 
-def _listen(config: Config, paths: Paths) -> tuple[socket.socket, socket.socket]:
-    """The players' socket, which systemd may hand us, and the operators'."""
+def _listen(config: Config, paths: Paths, bound: Bound | None) -> tuple[socket.socket, socket.socket]:
+    """The players' socket, which systemd may hand us or which is bound already, and the operators'."""
     inherited = notify.inherited_sockets()
     players = inherited.get(_PLAYERS) or next(iter(inherited.values()), None)
     if players is None:
         path = player_socket(config, paths)
-        players = sockets.bind(path, mode=config.socket.mode, group=config.socket.group)
+        place = (os.fspath(path), config.socket.mode, config.socket.group)
+        if bound is not None and bound.place == place:
+            players = bound.socket
+        else:
+            _give_up(bound)
+            players = sockets.bind(path, mode=config.socket.mode, group=config.socket.group)
         _log.info("players connect to '%s'", path)
     players.setblocking(False)
     return players, sockets.bind(control_socket(paths), mode=0o600, group=None)
+
+
+def _give_up(bound: Bound | None) -> None:
+    if bound is not None:
+        bound.give_up()
 
 
 def _serve(
@@ -79,6 +101,7 @@ def _serve(
     players: socket.socket,
     operators: socket.socket,
 ) -> None:
+    footprint.keep_small()
     import trio
 
     from jwpingd.daemon import Daemon, assembly
