@@ -46,7 +46,7 @@ class CollectorProcess:
         self.pings: list[dict[str, Any]] = []
         self.report: dict[str, Any] = {}
         self._is_listening = threading.Event()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._is_listening.wait(PATIENCE_S)
 

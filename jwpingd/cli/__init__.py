@@ -24,6 +24,8 @@ COMMANDS = {
     "demo": "everything at once on this machine: collector, daemon, player, bad days",
     "check": "the configuration and all that the daemon will find when it starts",
     "status": "what the running daemon says of itself",
+    "tap": "what players write and what is made of it, live",
+    "queue": "what waits, what was set aside, and what to do about it",
     "play": "a simulated player for a real socket",
     "replay": "event logs to pings, in virtual time; nothing is sent",
     "collector": "a local collector that checks every ping and totals them",

@@ -18,12 +18,14 @@ from typing import Any
 
 import trio
 
-from jwpingd import control, notify, ping
+from jwpingd import notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
+from jwpingd.control import serving
 from jwpingd.daemon import assembly, status, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
+from jwpingd.daemon.queue import Queue
 from jwpingd.daemon.status_line import StatusLine, line
 from jwpingd.daemon.timekeeper import Timekeeper
 from jwpingd.daemon.watchdog import Turning, Watchdog
@@ -166,7 +168,7 @@ class Daemon:
         if (interval_s := notify.watchdog_interval_s()) is not None:
             watchdog = Watchdog(self._loops, lambda: self.writer.flash_busy_s > 0)
             nursery.start_soon(watchdog.run, interval_s, self._feed)
-        nursery.start_soon(control.serve, operators, {"status": self._status})
+        nursery.start_soon(serving.serve, operators, self._commands())
 
     async def _run_uplink(self) -> None:
         """Deliver; with other settings after a reload."""
@@ -255,6 +257,17 @@ class Daemon:
     def _note_store(self, store: StoreStatus) -> None:
         _log_store(store)
         self._status_line.note()
+
+    def _commands(self) -> serving.Commands:
+        queue = Queue(self.writer, self._hurry)
+        return serving.Commands(
+            {"status": self._status, **queue.answers()},
+            {"tap": lambda _request: self._plays.tap.watch()},
+        )
+
+    def _hurry(self) -> None:
+        if self._uplink is not None:
+            self._uplink.network_changed()
 
     async def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         return status.report(

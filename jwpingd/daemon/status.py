@@ -30,6 +30,7 @@ def report(
     return {
         "version": __version__,
         "state": "degraded" if store.reason else "running",
+        "boot_ms": now.boot_ms,
         "up_s": round((now.boot_ms - started_boot_ms) / 1000, 1),
         **_counters(account, clock),
         "store": {"state": "degraded" if store.reason else "ok", **asdict(store)},

@@ -2,7 +2,8 @@
 
 `server` admits connections, `connection` reads one, `claims` keeps what its player says of itself,
 `caller` is what it asks of the daemon about that player, `dialogue` is what is said on it,
-`plays` turns pings into spool entries and keeps plays across a cut, `replies` answers without waiting.
+`plays` turns pings into spool entries and keeps plays across a cut, `replies` answers without waiting,
+`tap` shows an operator what passes.
 """
 
 from jwpingd.server.caller import Caller
@@ -10,5 +11,6 @@ from jwpingd.server.claims import Claims
 from jwpingd.server.dialogue import Rules
 from jwpingd.server.plays import Plays
 from jwpingd.server.server import Limits, Server
+from jwpingd.server.tap import Tap
 
-__all__ = ["Caller", "Claims", "Limits", "Plays", "Rules", "Server"]
+__all__ = ["Caller", "Claims", "Limits", "Plays", "Rules", "Server", "Tap"]

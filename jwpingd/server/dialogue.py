@@ -211,6 +211,8 @@ class Dialogue:
         before = self.claims.consent or Consent.FULL
         self.claims = self.claims.after(hello, self._rules.token_claim)
         consent = self.claims.consent or Consent.FULL
+        user_hash = self.claims.user_hash if consent is Consent.FULL else None
+        self._plays.tap.hello(self.uid, hello, user_hash=user_hash)
         if consent is not before and consent.strictest(before) is consent:
             for player in self.players.values():
                 self._note(self._plays.restrict(player, consent))
@@ -232,6 +234,7 @@ class Dialogue:
                 self._acknowledge(rejected.ack_id)
             return
         self._reply(wire.error_reply(rejected))
+        self._plays.tap.refused(self.uid, rejected.error, rejected.line)
         if not self._has_complained:
             self._has_complained = True
             self._complain(f"{rejected.error.code} in line {rejected.line}")

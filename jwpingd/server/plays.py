@@ -18,6 +18,7 @@ from jwpingd import ping, session
 from jwpingd.events import Consent, PlayEvent, PlaylistItem
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Ping, facts_from_json, facts_to_json
+from jwpingd.server.tap import Tap
 from jwpingd.session import Session
 from jwpingd.spool import Checkpoint, Entry
 from jwpingd.writer import Writer
@@ -70,7 +71,7 @@ class Player:
 
 
 class Plays:
-    """All players of the daemon, on connections or held."""
+    """All players of the daemon, on connections or held.  `tap` shows what passes through them."""
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class Plays:
         self._by_owner: dict[Owner, Player] = {}
         self._held: list[Player] = []
         self._held_changed = trio.Event()
+        self.tap = Tap()
 
     def new_player(self, uid: int) -> Player:
         """A player that nothing is known of yet."""
@@ -99,6 +101,7 @@ class Plays:
         """
         before, facts_before = player.session.play, player.facts
         pings = player.session.handle(event, moment)
+        self.tap.event(player.uid, player.session, event, moment)
         if player.session.play is not before:
             player.facts = facts
         if not pings and player.session.running is before:
@@ -165,6 +168,7 @@ class Plays:
 
     def leave_for_good(self, player: Player, moment: Moment) -> int:
         """The player has something else to play: its running play ends, key or not."""
+        self.tap.left(player.uid, player.session, moment)
         return self._submit(player, _entries(player.session.end(moment), player.facts))
 
     def recover(self, checkpoints: Sequence[Checkpoint], now: Moment) -> None:
@@ -176,6 +180,7 @@ class Plays:
             player = self._revive(checkpoint, now)
             if player is None:
                 entries = [] if checkpoint.will is None else [checkpoint.will]
+                self.tap.pings(entries)
                 self._writer.submit(entries, ended=[checkpoint.play])
                 continue
             self._remember_owner(player)
@@ -210,6 +215,7 @@ class Plays:
         self._remember_owner(player)
         if not entries and not ended and checkpoint is None:
             return 0
+        self.tap.pings(entries)
         return self._writer.submit(entries, checkpoints=[checkpoint] if checkpoint else [], ended=ended)
 
     def _hold(self, player: Player, until_ms: int) -> None:

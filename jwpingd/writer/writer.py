@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 import trio
 
 from jwpingd.errors import StoreError
-from jwpingd.spool import Account, Batch, Checkpoint, Entry, Spool
+from jwpingd.spool import Account, Batch, Checkpoint, Entry, SetAside, Spool
 from jwpingd.writer.waiting import Fold, Submission, Waiting
 
 DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn into duplicates
@@ -213,6 +213,11 @@ class Writer:
             if self._spool is not None:
                 await self._in_thread(self._spool.close)
 
+    async def _write_what_waits(self) -> None:
+        """Let the store know what became of entries meanwhile, unless it refuses."""
+        if not self._reason and self._has_work():
+            await self._commit()
+
     async def on_spool(self, work: Callable[[Spool], T]) -> T:
         """Do `work` with the store, between two commits.  Raises StoreError."""
         async with self._lock:
@@ -244,6 +249,31 @@ class Writer:
         if self._untimed_ticket is not None and self._untimed_ticket <= known_to:
             self._untimed_ticket = None
         self._offer_more()
+
+    async def waiting(self, limit: int, *, after_id: int = 0) -> list[Entry]:
+        """The oldest entries, with a time or without, on flash or only in memory."""
+        await self._write_what_waits()
+        try:
+            entries = await self.on_spool(lambda spool: spool.waiting(limit, after_id=after_id))
+        except StoreError:
+            entries = []
+        in_memory = (*(self._in_doubt.puts if self._in_doubt else ()), *self._waiting.entries())
+        known = {entry.id: entry for entry in (*entries, *in_memory) if entry.id > after_id}
+        return [known[entry_id] for entry_id in sorted(known)[:limit]]
+
+    async def dead_letters(self) -> list[SetAside]:
+        """What was set aside, oldest first.  Raises StoreError."""
+        await self._write_what_waits()
+        return await self.on_spool(lambda spool: spool.set_aside_rows())
+
+    async def requeue(self, ids: Sequence[int]) -> int:
+        """Let set-aside entries wait again, as the newest; how many do.  Raises StoreError."""
+        first_id = self._last_id + 1
+        self._last_id += len(ids)
+        new_ids = range(first_id, first_id + len(ids))
+        n_requeued = await self.on_spool(lambda spool: spool.requeue(ids, new_ids))
+        self._offer_more()
+        return n_requeued
 
     async def expire(self, wall_ms: int) -> None:
         """Drop what is too old by a clock that is trusted.  Raises StoreError."""

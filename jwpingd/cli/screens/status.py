@@ -1,0 +1,98 @@
+"""One screen that an operator understands in five seconds: what is wrong stands first, and in red."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
+_Answer = dict[str, Any]
+
+
+def screen(answer: _Answer, *, is_coloured: bool) -> str:
+    """The daemon's answer to `status`, in lines of at most some 100 characters."""
+    lines = []
+    for name, text, is_bad in _rows(answer):
+        line = f"{name:<10} {text}"
+        lines.append(f"{_RED}{line}{_PLAIN}" if is_bad and is_coloured else line)
+    return "\n".join([*lines, *_clients(answer)])
+
+
+def _rows(answer: _Answer) -> Iterator[tuple[str, str, bool]]:
+    """(name, text, whether it needs somebody)."""
+    store, clock, uplink = answer["store"], answer["clock"], answer["uplink"]
+    yield (
+        "jwpingd",
+        f"{answer['version']}, {answer['state']} for {duration(answer['up_s'])}",
+        bool(store["reason"]),
+    )
+    yield "pings", _pings(answer), False
+    yield "lost", _lost(answer), bool(sum(answer["dropped"].values()) or answer["set_aside"])
+    yield "uplink", _uplink(answer), not uplink["is_online"]
+    yield "clock", f"{clock['state']}: {clock['reason']}", clock["state"] != "trusted"
+    yield "store", _store(store), bool(store["reason"])
+    yield "players", _players(answer), False
+
+
+def duration(seconds: float) -> str:
+    """ "41 s", "12 min", "3 h 5 min", "9 d 4 h": as much as a glance needs."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def _pings(answer: _Answer) -> str:
+    oldest_s = answer["oldest_waiting_s"]
+    oldest = "" if oldest_s is None else f" (the oldest for {duration(oldest_s)})"
+    folded = f", {answer['folded']} folded into others" if answer["folded"] else ""
+    return f"{answer['delivered']} delivered, {answer['waiting']} waiting{oldest}{folded}"
+
+
+def _lost(answer: _Answer) -> str:
+    parts = [f"{n} dropped ({reason})" for reason, n in answer["dropped"].items() if n]
+    if answer["set_aside"]:
+        parts.append(f"{answer['set_aside']} set aside (see jwpingd queue list --set-aside)")
+    return ", ".join(parts) or "nothing"
+
+
+def _uplink(answer: _Answer) -> str:
+    uplink = answer["uplink"]
+    parts = ["online" if uplink["is_online"] else "offline"]
+    if uplink.get("last_success_boot_ms") is not None:
+        parts.append(f"last delivery {_ago(answer, uplink['last_success_boot_ms'])}")
+    if uplink["last_error"]:
+        parts.append(f"last error: {uplink['last_error']}")
+    if not uplink["is_online"] and uplink.get("next_try_boot_ms") is not None:
+        in_s = (uplink["next_try_boot_ms"] - answer["boot_ms"]) / 1000
+        parts.append(f"next try in {duration(max(0.0, in_s))}")
+    return "; ".join(parts)
+
+
+def _ago(answer: _Answer, boot_ms: int) -> str:
+    return f"{duration(max(0.0, (answer['boot_ms'] - boot_ms) / 1000))} ago"
+
+
+def _store(store: _Answer) -> str:
+    if store["reason"]:
+        return f"degraded: {store['reason']}; {store['n_in_memory']} pings only in memory"
+    return "ok" + (f", {store['n_in_memory']} pings on their way to flash" if store["n_in_memory"] else "")
+
+
+def _players(answer: _Answer) -> str:
+    n_plays = sum(len(client["players"]) for client in answer["clients"])
+    held = f", {answer['plays_held']} plays wait for their player" if answer["plays_held"] else ""
+    refused = f", {answer['clients_refused']} refused" if answer["clients_refused"] else ""
+    return f"{len(answer['clients'])} connected, {n_plays} playing{held}{refused}"
+
+
+def _clients(answer: _Answer) -> Iterator[str]:
+    for client in answer["clients"]:
+        playing = ", ".join(
+            f"{player['media']}{'' if player['has_started'] else ' (not started)'}"
+            for player in client["players"]
+        )
+        app = client["app"] or "app not named"
+        yield f"{'':<10} uid {client['uid']} pid {client['pid']}  {app}  {playing or 'nothing playing'}"
