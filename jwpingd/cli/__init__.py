@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "the daemon",
     "demo": "everything at once on this machine: collector, daemon, player, bad days",
+    "init": "a commented configuration to start from",
     "check": "the configuration and all that the daemon will find when it starts",
     "status": "what the running daemon says of itself",
     "tap": "what players write and what is made of it, live",
@@ -54,7 +55,7 @@ def _run(arguments: Sequence[str]) -> int:
         return status
     module = importlib.import_module(f"jwpingd.cli.{name}") if name in COMMANDS else None
     try:
-        args = _parser(name, module).parse_args(arguments)
+        args = parser(name, module).parse_args(arguments)
     except SystemExit as exc:  # --help, --version, or a mistake; argparse has told it
         return _USAGE if exc.code else _OK
     assert module is not None, "argparse refuses what is not in COMMANDS"
@@ -75,20 +76,20 @@ def _run_service(arguments: Sequence[str]) -> int | None:
     return run.serve(options, bound)
 
 
-def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
-    """All commands by their names and help, and the one to run with its arguments."""
+def parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
+    """All commands by their names and help, and the one called `name` with its arguments."""
     # Imported here, because a service is started without it.
     import argparse
 
-    parser = argparse.ArgumentParser(
+    whole = argparse.ArgumentParser(
         prog="jwpingd",
         description="Turns player events on a TV box into JW Player OTT pings and delivers every one.",
         epilog="jwpingd COMMAND --help tells more, with an example.",
     )
-    parser.add_argument("--version", action="version", version=f"jwpingd {__version__}")
+    whole.add_argument("--version", action="version", version=f"jwpingd {__version__}")
     if name and name not in COMMANDS:
-        parser.error(f"there is no command '{name}'{_nearest(name)}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        whole.error(f"there is no command '{name}'{_nearest(name)}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command, line in COMMANDS.items():
         one = commands.add_parser(
             command, help=line, description=f"{line[0].upper()}{line[1:]}.", allow_abbrev=False
@@ -97,7 +98,7 @@ def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
             one.formatter_class = argparse.RawDescriptionHelpFormatter
             one.epilog = f"example:\n  {module.EXAMPLE}"
             module.add_arguments(one)
-    return parser
+    return whole
 
 
 def _nearest(name: str) -> str:
