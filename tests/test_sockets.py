@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from jwpingd import sockets
 from jwpingd.errors import AlreadyRunning, OperatorError
+from jwpingd.sockets import listening
+from jwpingd.sockets.credentials import Peer, peer
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -23,7 +24,7 @@ def test_the_mode_is_the_one_asked_for(tmp_path: Path, mode: int, umask: int) ->
     path = tmp_path / "run" / "player.sock"
     before = os.umask(umask)
     try:
-        with sockets.bind(path, mode=mode, group=None) as listener:
+        with listening.bind(path, mode=mode, group=None) as listener:
             assert stat.S_IMODE(path.stat().st_mode) == mode
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
             assert listener.getblocking() is False
@@ -38,15 +39,15 @@ def test_what_is_visible_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyP
     seen: list[int] = []
     rename = os.rename
 
-    def watched(source: Path, target: Path) -> None:
-        assert stat.S_IMODE(source.parent.stat().st_mode) & 0o077 == 0
+    def watched(source: str, target: str) -> None:
+        assert stat.S_IMODE(Path(source).parent.stat().st_mode) & 0o077 == 0
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(source))
-        seen.append(stat.S_IMODE(source.stat().st_mode))
+            client.connect(source)
+        seen.append(stat.S_IMODE(os.stat(source).st_mode))
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", watched)
-    sockets.bind(path, mode=0o660, group=None).close()
+    listening.bind(path, mode=0o660, group=None).close()
     assert seen == [0o660]
     assert os.listdir(tmp_path) == ["player.sock"]
 
@@ -54,31 +55,31 @@ def test_what_is_visible_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_players_can_connect_and_are_known(tmp_path: Path) -> None:
     """An accepted connection tells pid, uid and gid of the process at its other end."""
     path = tmp_path / "player.sock"
-    with sockets.bind(path, mode=0o600, group=None) as listener, socket.socket(socket.AF_UNIX) as client:
+    with listening.bind(path, mode=0o600, group=None) as listener, socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         accepted, _ = listener.accept()
         with accepted:
-            assert sockets.peer(accepted) == sockets.Peer(os.getpid(), os.getuid(), os.getgid())
+            assert peer(accepted) == Peer(os.getpid(), os.getuid(), os.getgid())
 
 
 def test_the_group_is_set_and_must_exist(tmp_path: Path) -> None:
     """The socket belongs to the group asked for; one that does not exist is the operator's to make."""
     path = tmp_path / "player.sock"
     own = grp.getgrgid(os.getgid()).gr_name
-    with sockets.bind(path, mode=0o660, group=own):
+    with listening.bind(path, mode=0o660, group=own):
         assert path.stat().st_gid == os.getgid()
     path.unlink()
     with pytest.raises(OperatorError, match=r"'no-such-group'.*create it"):
-        sockets.bind(path, mode=0o660, group="no-such-group")
+        listening.bind(path, mode=0o660, group="no-such-group")
     assert os.listdir(tmp_path) == []
 
 
 def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     """A socket that nobody listens on any more, left by a daemon that died, gives way."""
     path = tmp_path / "player.sock"
-    sockets.bind(path, mode=0o600, group=None).close()
+    listening.bind(path, mode=0o600, group=None).close()
     assert path.is_socket()
-    with sockets.bind(path, mode=0o666, group=None), socket.socket(socket.AF_UNIX) as client:
+    with listening.bind(path, mode=0o666, group=None), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         assert stat.S_IMODE(path.stat().st_mode) == 0o666
 
@@ -95,7 +96,7 @@ def test_a_live_socket_is_not_replaced(tmp_path: Path, n_waiting: int) -> None:
             client.connect(str(path))
         inode = path.stat().st_ino
         with pytest.raises(AlreadyRunning, match=r"player\.sock.*stop it or set another socket\.path"):
-            sockets.bind(path, mode=0o600, group=None)
+            listening.bind(path, mode=0o600, group=None)
         assert path.stat().st_ino == inode
         for client in clients:
             client.close()
@@ -107,7 +108,7 @@ def test_a_live_datagram_socket_is_not_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(path))
         with pytest.raises(AlreadyRunning):
-            sockets.bind(path, mode=0o600, group=None)
+            listening.bind(path, mode=0o600, group=None)
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "dangling"])
@@ -123,7 +124,7 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
         path.symlink_to(tmp_path / ("target" if kind == "link" else "nowhere"))
     before = path.lstat()
     with pytest.raises(OperatorError, match="is no socket; remove it"):
-        sockets.bind(path, mode=0o600, group=None)
+        listening.bind(path, mode=0o600, group=None)
     assert path.lstat().st_ino == before.st_ino
     assert (tmp_path / "target").read_text() == "kept"
 
@@ -133,18 +134,18 @@ def test_a_path_is_taken_up_to_the_kernels_limit(tmp_path: Path, n_bytes: int) -
     """107 bytes work, hidden name and all; from 108 on the message says how long it is."""
     stem = f"{tmp_path}/"
     path = Path(stem + "s" * (n_bytes - len(stem)))
-    if n_bytes > sockets.MAX_PATH_BYTES:
+    if n_bytes > listening.MAX_PATH_BYTES:
         with pytest.raises(OperatorError, match=f"{n_bytes} bytes.*107.*shorter socket.path"):
-            sockets.bind(path, mode=0o600, group=None)
+            listening.bind(path, mode=0o600, group=None)
         return
-    with sockets.bind(path, mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
+    with listening.bind(path, mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
 
 
 def test_a_deep_directory_needs_no_room_for_the_hidden_name(tmp_path: Path) -> None:
     """Where only the final name fits the kernel's limit, binding works all the same."""
-    directory = tmp_path / ("d" * (sockets.MAX_PATH_BYTES - len(f"{tmp_path}/") - len("/p")))
-    with sockets.bind(directory / "p", mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
+    directory = tmp_path / ("d" * (listening.MAX_PATH_BYTES - len(f"{tmp_path}/") - len("/p")))
+    with listening.bind(directory / "p", mode=0o600, group=None), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(directory / "p"))
     assert os.listdir(directory) == ["p"]
 
@@ -153,7 +154,7 @@ def test_a_deep_directory_needs_no_room_for_the_hidden_name(tmp_path: Path) -> N
 def test_a_place_that_takes_no_socket_is_the_operators(path: str) -> None:
     """Whatever the kernel refuses becomes an OperatorError that names the path."""
     with pytest.raises(OperatorError, match="cannot listen on"):
-        sockets.bind(Path(path), mode=0o600, group=None)
+        listening.bind(Path(path), mode=0o600, group=None)
 
 
 def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +166,9 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch, pytest.raises(OperatorError, match="not here"):
         patch.setattr(os, "rename", refuse)
-        sockets.bind(path, mode=0o600, group=None)
+        listening.bind(path, mode=0o600, group=None)
     assert os.listdir(tmp_path) == []
-    sockets.bind(path, mode=0o600, group=None).close()
+    listening.bind(path, mode=0o600, group=None).close()
 
 
 def test_what_a_dead_daemon_left_half_made_is_cleared(tmp_path: Path) -> None:
@@ -176,18 +177,18 @@ def test_what_a_dead_daemon_left_half_made_is_cleared(tmp_path: Path) -> None:
     hidden.mkdir()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(hidden / "s"))
-    sockets.bind(tmp_path / "player.sock", mode=0o600, group=None).close()
+    listening.bind(tmp_path / "player.sock", mode=0o600, group=None).close()
     assert os.listdir(tmp_path) == ["player.sock"]
 
 
 def test_one_daemon_per_directory(tmp_path: Path) -> None:
     """The second lock is refused with the way out; closing the first lets the next one in."""
     directory = tmp_path / "state"
-    first = sockets.lock(directory)
+    first = listening.lock(directory)
     with pytest.raises(AlreadyRunning, match=rf"another jwpingd uses {directory}.*stop it"):
-        sockets.lock(directory)
+        listening.lock(directory)
     os.close(first)
-    second = sockets.lock(directory)
+    second = listening.lock(directory)
     assert os.get_inheritable(second) is False
     os.close(second)
 
@@ -195,8 +196,8 @@ def test_one_daemon_per_directory(tmp_path: Path) -> None:
 def test_another_process_holds_the_lock_until_it_dies(tmp_path: Path) -> None:
     """The lock is the kernel's: a killed daemon leaves none."""
     program = (
-        "import sys, pathlib; from jwpingd import sockets; "
-        "sockets.lock(pathlib.Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+        "import sys, pathlib; from jwpingd.sockets import listening; "
+        "listening.lock(pathlib.Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],
@@ -206,17 +207,17 @@ def test_another_process_holds_the_lock_until_it_dies(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None and other.stdout.readline() == b"\n"
         with pytest.raises(AlreadyRunning):
-            sockets.lock(tmp_path)
+            listening.lock(tmp_path)
         other.kill()
-    os.close(sockets.lock(tmp_path))
+    os.close(listening.lock(tmp_path))
 
 
 def test_a_directory_that_cannot_be_locked_is_the_operators(tmp_path: Path) -> None:
     """A file in place of the directory, or a link in place of the lock, is refused in words."""
     (tmp_path / "file").touch()
     with pytest.raises(OperatorError, match="cannot open"):
-        sockets.lock(tmp_path / "file")
+        listening.lock(tmp_path / "file")
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OperatorError, match="cannot open"):
-        sockets.lock(tmp_path)
+        listening.lock(tmp_path)
     assert not (tmp_path / "elsewhere").exists()

@@ -13,8 +13,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jwpingd import sockets
 from jwpingd.errors import OperatorError
+from jwpingd.sockets import listening
 
 if TYPE_CHECKING:
     import socket
@@ -86,9 +86,7 @@ def bind(given: Options, environ: Mapping[str, str] = os.environ) -> Bound | Non
         place = find(given, environ, is_root=os.geteuid() == 0)
         if place is None:
             return None
-        from pathlib import Path
-
-        return Bound(sockets.bind(Path(place.path), mode=place.mode, group=place.group), place)
+        return Bound(listening.bind(place.path, mode=place.mode, group=place.group), place)
     except (OSError, ValueError, OperatorError, RecursionError):
         return None
 

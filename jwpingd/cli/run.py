@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jwpingd import notify, sockets
+from jwpingd import notify
 from jwpingd.cli import common, footprint, journal
 from jwpingd.config import Config, Paths, control_socket, player_socket
 from jwpingd.errors import ConfigError, OperatorError
+from jwpingd.sockets import listening
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +64,7 @@ def _run(args: argparse.Namespace | Options, bound: Bound | None) -> int:
     if config is None:
         return 0
     logging.getLogger("jwpingd").setLevel(config.log.level.upper())
-    lock = sockets.lock(paths.state_dir)
+    lock = listening.lock(paths.state_dir)
     try:
         players, operators = _listen(config, paths, bound)
         _serve(config, paths.state_dir, lambda: common.load(args).config, players, operators)
@@ -83,10 +84,10 @@ def _listen(config: Config, paths: Paths, bound: Bound | None) -> tuple[socket.s
             players = bound.socket
         else:
             _give_up(bound)
-            players = sockets.bind(path, mode=config.socket.mode, group=config.socket.group)
+            players = listening.bind(path, mode=config.socket.mode, group=config.socket.group)
         _log.info("players connect to '%s'", path)
     players.setblocking(False)
-    return players, sockets.bind(control_socket(paths), mode=0o600, group=None)
+    return players, listening.bind(control_socket(paths), mode=0o600, group=None)
 
 
 def _give_up(bound: Bound | None) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import trio
 
-from jwpingd import sockets
 from jwpingd.control.lines import MAX_REQUEST_BYTES, VERSION
 from jwpingd.errors import OperatorError
+from jwpingd.sockets import credentials
 
 MAX_CLIENTS = 8  # more operators than that at once is a mistake
 REQUEST_TIMEOUT_S = 5.0
@@ -108,7 +108,7 @@ async def _answer(
 
 
 def _refuse_strangers(sock: socket.socket) -> None:
-    uid = sockets.peer(sock).uid
+    uid = credentials.peer(sock).uid
     if uid not in (0, os.geteuid()):
         raise OperatorError(f"only root and the user that jwpingd runs as may ask it, not uid {uid}")
 

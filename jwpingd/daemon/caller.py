@@ -12,12 +12,13 @@ from typing import Any
 
 import trio
 
-from jwpingd import apps, sockets
+from jwpingd import apps
 from jwpingd.apps import App, Process
 from jwpingd.daemon.box import Box
 from jwpingd.ping import Facts
 from jwpingd.server import Claims
-from jwpingd.sockets import Peer
+from jwpingd.sockets import credentials
+from jwpingd.sockets.credentials import Peer
 from jwpingd.writer import RunBlocking
 
 LOOK_UP_S = 2.0
@@ -75,7 +76,7 @@ class PeerCaller:
 
     def _look(self) -> Process:
         def is_still_there() -> bool:
-            return sockets.is_still_there(self._sock, self._peer)
+            return credentials.is_still_there(self._sock, self._peer)
 
         return apps.process(self._peer.pid, self._peer.uid, self._box().root, is_still_there=is_still_there)
 

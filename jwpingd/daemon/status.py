@@ -9,7 +9,7 @@ from jwpingd import __version__
 from jwpingd.clock import Clock
 from jwpingd.server import Server
 from jwpingd.server.connection import Connection
-from jwpingd.sockets import Peer
+from jwpingd.sockets.credentials import Peer
 from jwpingd.spool import Account
 from jwpingd.uplink import Uplink
 from jwpingd.writer import StoreStatus

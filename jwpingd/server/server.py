@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import trio
 
-from jwpingd import sockets, wire
+from jwpingd import wire
 from jwpingd.errors import NotAllowed, PlayerError, TooManyConnections
 from jwpingd.server.caller import Caller
 from jwpingd.server.connection import Connection
 from jwpingd.server.dialogue import Rules
 from jwpingd.server.plays import Clock, Plays
 from jwpingd.server.replies import refuse
-from jwpingd.sockets import Peer
+from jwpingd.sockets import credentials
+from jwpingd.sockets.credentials import Peer
 from jwpingd.writer import Writer
 
 _log = logging.getLogger("jwpingd.server")
@@ -89,7 +90,7 @@ class Server:
     def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         sock.setblocking(False)
         try:
-            peer = sockets.peer(sock)
+            peer = credentials.peer(sock)
             self._check(peer)
         except PlayerError as error:
             self.n_refused += 1

@@ -1,9 +1,5 @@
-"""Unix sockets of the daemon: bound without a window, one daemon per directory, and who is calling.
+"""Unix sockets of the daemon: `listening` binds them without a window, `credentials` says who is calling.
 
 An inherited socket (systemd) is `notify`'s.  Standard library only; nothing here blocks on a peer.
+Nothing is imported here, because `listening` must be at hand long before the rest is.
 """
-
-from jwpingd.sockets.credentials import Peer, has_pidfd, is_still_there, peer
-from jwpingd.sockets.listening import BACKLOG, MAX_PATH_BYTES, bind, lock
-
-__all__ = ["BACKLOG", "MAX_PATH_BYTES", "Peer", "bind", "has_pidfd", "is_still_there", "lock", "peer"]

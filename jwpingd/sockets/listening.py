@@ -1,4 +1,7 @@
-"""The daemon's own end: sockets that are bound without a window, and one daemon per directory."""
+"""The daemon's own end: sockets that are bound without a window, and one daemon per directory.
+
+A socket is bound before anything heavy is imported, so nothing heavy is imported here either.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import grp
 import os
 import socket
 import stat
-from pathlib import Path
+from contextlib import suppress
 
 from jwpingd.errors import AlreadyRunning, OperatorError
 
@@ -18,34 +21,37 @@ MAX_PATH_BYTES = 107
 BACKLOG = 1024
 """Connections that may wait to be accepted: more than may be held, so that those too many can be told."""
 
+Place = str | os.PathLike[str]
+
 _LOCK_NAME = "lock"
 
 
-def bind(path: Path, *, mode: int, group: str | None) -> socket.socket:
+def bind(path: Place, *, mode: int, group: str | None) -> socket.socket:
     """A listening, non-blocking stream socket at `path` with exactly `mode` and `group`.
 
     It becomes visible only once it is complete.  A stale socket is replaced.  Raises AlreadyRunning
     where one answers, OperatorError where the path cannot be used.
     """
+    path = os.fspath(path)
     _refuse_long(path)
     gid = None if group is None else _gid(group)
     try:
-        _make_directory(path.parent)
+        _make_directory(_parent(path))
         _refuse_live(path)
         return _bind_hidden_then_rename(path, mode, gid)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise OperatorError(f"cannot listen on {path}: {_words(error)}") from error
 
 
-def lock(directory: Path) -> int:
+def lock(directory: Place) -> int:
     """The descriptor of `<directory>/lock`, locked for as long as it is open.
 
     The kernel lets go of it when the process ends, however it ends.  A missing directory is made for
     this user alone.  Raises AlreadyRunning or OperatorError.
     """
-    path = directory / _LOCK_NAME
+    path = os.path.join(directory, _LOCK_NAME)
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise OperatorError(f"cannot open {path}: {_words(error)}") from error
@@ -63,7 +69,7 @@ def lock(directory: Path) -> int:
     return descriptor
 
 
-def _refuse_long(path: Path) -> None:
+def _refuse_long(path: str) -> None:
     n_bytes = len(os.fsencode(path))
     if n_bytes > MAX_PATH_BYTES:
         raise OperatorError(
@@ -79,19 +85,20 @@ def _gid(group: str) -> int:
         raise OperatorError(f"the group {group!r} of socket.group does not exist; create it") from error
 
 
-def _make_directory(directory: Path) -> None:
+def _make_directory(directory: str) -> None:
     """Make what is missing of `directory`, open to all users whatever the umask: players must pass."""
-    if directory.is_dir():
+    if os.path.isdir(directory):
         return
-    _make_directory(directory.parent)
-    directory.mkdir(exist_ok=True)
-    directory.chmod(0o755)
+    _make_directory(_parent(directory))
+    with suppress(FileExistsError):
+        os.mkdir(directory)
+    os.chmod(directory, 0o755)
 
 
-def _refuse_live(path: Path) -> None:
+def _refuse_live(path: str) -> None:
     """Return if there is nothing at `path`, or a socket that nobody listens on."""
     try:
-        kind = path.lstat().st_mode
+        kind = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
@@ -99,7 +106,7 @@ def _refuse_live(path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         # Non-blocking: a live daemon whose backlog is full must not hold us up.
         probe.setblocking(False)
-        outcome = probe.connect_ex(os.fspath(path))
+        outcome = probe.connect_ex(path)
     if outcome in (errno.ECONNREFUSED, errno.ENOENT):
         return
     if outcome in (0, errno.EAGAIN, errno.EPROTOTYPE):
@@ -109,16 +116,16 @@ def _refuse_live(path: Path) -> None:
     raise OSError(outcome, os.strerror(outcome))
 
 
-def _bind_hidden_then_rename(path: Path, mode: int, gid: int | None) -> socket.socket:
+def _bind_hidden_then_rename(path: str, mode: int, gid: int | None) -> socket.socket:
     """Bind in a directory that nobody else may enter, finish the socket there, move it to `path`."""
-    hidden = path.parent / f".{os.getpid()}"
+    hidden = os.path.join(_parent(path), f".{os.getpid()}")
     _clear(hidden)
-    hidden.mkdir(mode=0o700)
+    os.mkdir(hidden, mode=0o700)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
         _bind_below(listener, hidden)
-        unfinished = hidden / "s"
+        unfinished = os.path.join(hidden, "s")
         if gid is not None:
             os.chown(unfinished, -1, gid)
         os.chmod(unfinished, mode)
@@ -132,9 +139,9 @@ def _bind_hidden_then_rename(path: Path, mode: int, gid: int | None) -> socket.s
     return listener
 
 
-def _bind_below(listener: socket.socket, hidden: Path) -> None:
+def _bind_below(listener: socket.socket, hidden: str) -> None:
     """Bind as `hidden`/s, by way of /proc if the name would be too long for the kernel."""
-    direct = os.fspath(hidden / "s")
+    direct = os.path.join(hidden, "s")
     if len(os.fsencode(direct)) <= MAX_PATH_BYTES:
         listener.bind(direct)
         return
@@ -145,13 +152,16 @@ def _bind_below(listener: socket.socket, hidden: Path) -> None:
         os.close(descriptor)
 
 
-def _clear(hidden: Path) -> None:
+def _clear(hidden: str) -> None:
     """Remove what a daemon that died half-way left under this name."""
-    try:
-        (hidden / "s").unlink(missing_ok=True)
-        hidden.rmdir()
-    except FileNotFoundError:
-        return
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(hidden, "s"))
+    with suppress(FileNotFoundError):
+        os.rmdir(hidden)
+
+
+def _parent(path: str) -> str:
+    return os.path.dirname(path) or "."
 
 
 def _words(error: OSError | ValueError) -> str:
