@@ -1,69 +1,176 @@
-"""Platforms: what is read of a box, how its files are read, and that nothing in them can hurt."""
+"""Platforms: every tree gives its fields, the order of decision holds, and what is read of any Linux."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from jwpingd.device import Device, Fact
-from jwpingd.platforms import detect, generic, reading
+from jwpingd.platforms import PROBES, Attempt, Root, detect, renewed
+from jwpingd.platforms.table import FIELDS
+from tests.boxes import Tree, box, facts, trees, value
 
 DMI = "sys/class/dmi/id"
 TREE = "proc/device-tree"
 
 
-def box(root: Path, files: Mapping[str, str | bytes]) -> Path:
-    """A root file system with `files`."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return root
-
-
-def value(fact: Fact | None) -> str | None:
-    return None if fact is None else fact.value
+def detected(root: Path, environ: dict[str, str]) -> Device:
+    """The box at `root` as a daemon with this environment sees it."""
+    device = PROBES[-1].probe(Root(root, environ), [])
+    assert device is not None
+    return device
 
 
 # --- whole boxes ----------------------------------------------------------------------------
 
 
-def test_a_box_that_says_nothing_is_unknown(tmp_path: Path) -> None:
-    """Nothing found is the platform "unknown" without facts, for an empty root and for none at all."""
-    assert detect(tmp_path) == Device(platform="unknown")
-    assert detect(tmp_path / "nowhere") == Device(platform="unknown")
+@pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+def test_a_tree_gives_its_fields(tree: Tree) -> None:
+    """Platform, wire values, vendor and time zone are those expected, and the rest is absent."""
+    device = detect(tree.root)
+    found: dict[str, str | None] = dict.fromkeys(tree.expected)
+    found |= {"platform": device.platform} | {key: fact.value for key, fact in facts(device).items()}
+    assert found == tree.expected
+
+
+@pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+def test_every_fact_names_the_file_it_stands_in(tree: Tree) -> None:
+    """The source of each field begins with a file of the box, which is there."""
+    device, root = detect(tree.root), Root(tree.root)
+    for field in FIELDS:
+        fact = getattr(device, field)
+        for source in fact.source.split(", ") if fact else ():
+            assert root.exists(source.partition(": ")[0]), f"{field}: {source}"
+
+
+def test_every_platform_has_two_trees_and_one_of_them_is_damaged() -> None:
+    """No platform goes untested, RDK's gateways counted with its boxes."""
+    names = [(tree.expected["platform"] or "", tree.name.endswith("-damaged")) for tree in trees()]
+    for platform in {probe.name for probe in PROBES} - {"rdk-b"}:
+        assert (platform, True) in names and (platform, False) in names
+
+
+def test_a_box_that_says_nothing_is_generic(tmp_path: Path) -> None:
+    """An empty root, and none at all, give a device without facts."""
+    nothing = Device(platform="generic", sign="nothing else fits")
+    assert detect(tmp_path) == nothing
+    assert detect(tmp_path / "nowhere") == nothing
 
 
 def test_a_plain_linux_says_all_it_knows(tmp_path: Path) -> None:
-    """Every field comes with the file it was read from."""
+    """Every field comes with the file and the key it was read from."""
     root = box(
         tmp_path,
         {
             "etc/os-release": 'NAME="Acme OS"\nVERSION_ID=4.2\nVERSION="4.2 (Oak)"\nBUILD_ID=20261101\n',
             f"{DMI}/product_name": "Acme Box 3\n",
+            f"{DMI}/sys_vendor": "Acme\n",
             "etc/locale.conf": "LANG=de_DE.UTF-8\n",
+            "etc/timezone": "Europe/Berlin\n",
         },
     )
     assert detect(root) == Device(
         platform="generic",
-        os_name=Fact("Acme OS", "/etc/os-release"),
-        os_version=Fact("4.2", "/etc/os-release"),
+        sign="nothing else fits",
+        os_name=Fact("Acme OS", "/etc/os-release: NAME"),
+        os_version=Fact("4.2", "/etc/os-release: VERSION_ID"),
+        vendor=Fact("Acme", "/sys/class/dmi/id/sys_vendor"),
         model=Fact("Acme Box 3", "/sys/class/dmi/id/product_name"),
-        firmware=Fact("20261101", "/etc/os-release"),
-        language=Fact("de-de", "/etc/locale.conf"),
+        firmware=Fact("20261101", "/etc/os-release: BUILD_ID"),
+        language=Fact("de-DE", "/etc/locale.conf: LANG"),
+        timezone=Fact("Europe/Berlin", "/etc/timezone"),
     )
 
 
 def test_this_machine_is_read_without_error() -> None:
-    """The real root gives a device whose facts are all non-empty."""
-    device = detect(Path("/"))
-    facts = [device.os_name, device.os_version, device.model, device.firmware, device.language]
-    assert all(fact is None or (fact.value and fact.source.startswith("/")) for fact in facts)
+    """The real root gives a device whose facts all say something."""
+    for fact in facts(detect(Path("/"))).values():
+        assert fact.value.strip() == fact.value != ""
+        assert fact.source
+
+
+def test_what_was_tried_in_vain_is_told(tmp_path: Path) -> None:
+    """Each place that gave nothing is there once, with the reason, and those behind a find are not."""
+    root = box(
+        tmp_path,
+        {
+            "etc/os-release": "NAME=A\nVERSION_ID=\n",
+            f"{DMI}/product_name": "Default string\n",
+            f"{TREE}/model": b"Board\0",
+        },
+    )
+    tried: list[Attempt] = []
+    detect(root, tried)
+    assert len(tried) == len(set(tried))
+    assert Attempt("platform", "libreelec", "os-release has no ID") in tried
+    assert Attempt("os_version", "os-release: VERSION_ID", "empty") in tried
+    assert Attempt("os_version", "os-release: VERSION", "not in the file") in tried
+    assert Attempt("model", "/sys/class/dmi/id/product_name", "a placeholder: Default string") in tried
+    assert Attempt("model", "/etc/machine-info: HARDWARE_MODEL", "no such file") in tried
+    assert not [attempt for attempt in tried if attempt.source.endswith("amlogic-dt-id")]
+
+
+# --- the order of decision ------------------------------------------------------------------
+
+OS_RELEASE = 'ID={}\nNAME="Some Name"\n'
+SIGNS: dict[str, dict[str, str | bytes]] = {
+    "fire-os": {"system/build.prop": "ro.build.version.fireos=7\n", "system/bin/getprop": ""},
+    "android-tv": {"system/build.prop": "ro.build.version.release=9\n", "dev/__properties__": ""},
+    "rdk-b": {"etc/device.properties": "DEVICE_TYPE=broadband", "version.txt": "imagename:x"},
+    "rdk-v": {"etc/device.properties": "", "version.txt": "\nimagename:"},
+    "webos": {"etc/starfish-release": ""},
+    "tizen": {"etc/tizen-release": ""},
+    "enigma2": {"etc/image-version": ""},
+    "libreelec": {"etc/os-release": OS_RELEASE.format("libreelec")},
+    "coreelec": {"etc/os-release": OS_RELEASE.format('"coreelec"')},
+    "osmc": {"etc/os-release": OS_RELEASE.format("osmc")},
+    "openwrt": {"etc/os-release": OS_RELEASE.format("openwrt")},
+    "armbian": {"etc/armbian-release": ""},
+    "generic": {},
+}
+
+
+@pytest.mark.parametrize("platform", SIGNS)
+def test_a_sign_is_enough(tmp_path: Path, platform: str) -> None:
+    """A box that shows nothing but the sign of a platform is of that platform."""
+    assert detect(box(tmp_path, SIGNS[platform])).platform == platform
+
+
+@pytest.mark.parametrize(("first", "second"), list(pairwise(SIGNS)))
+def test_the_first_that_fits_wins(tmp_path: Path, first: str, second: str) -> None:
+    """A box with the signs of two platforms is the one that is asked first."""
+    root = box(tmp_path, SIGNS[second] | SIGNS[first])
+    assert detect(root).platform == first
+
+
+def test_the_order_is_that_of_the_table() -> None:
+    """All platforms are asked, in the order of the signs above."""
+    assert [probe.name for probe in PROBES] == list(SIGNS)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"system/build.prop": "ro.build.version.fireos=7\n"},
+        {"system/bin/getprop": ""},
+        {"etc/device.properties": "MODEL_NUM=X\n"},
+        {"version.txt": "imagename:X\n"},
+        {
+            "etc/device.properties": "",
+            "version.txt": " imagename:X\nimage\n",
+            "etc/os-release": "ID=debian\n",
+        },
+        {"etc/os-release": "NAME=RDK\nID=rdk\n"},
+        {"etc/issue": "webOS TV\n"},
+        {"etc/os-release": 'ID=emuelec\nLIBREELEC_ARCH="x"\nCOREELEC_DEVICE="A33"\n'},
+        {"etc/os-release": "ID=debian\nID_LIKE=osmc\n"},
+    ],
+)
+def test_half_a_sign_is_none(tmp_path: Path, files: dict[str, str | bytes]) -> None:
+    """What other systems have too gives no platform away."""
+    assert detect(box(tmp_path, files)).platform == "generic"
 
 
 # --- os-release -----------------------------------------------------------------------------
@@ -84,7 +191,7 @@ def test_this_machine_is_read_without_error() -> None:
         ('NAME="A" # trailing\nVERSION_ID=5\n', "A", "5"),
         ('NAME="A # B"\nVERSION_ID=5\n', "A # B", "5"),
         ("NAME=First\nNAME=Last\nVERSION_ID=1\n", "Last", "1"),
-        ("NAME=a=b\nVERSION_ID=1\n", "a=b", "1"),
+        ("NAME=a=b\nVERSION_ID=7.0(BUILDER)\n", "a=b", "7.0(BUILDER)"),
         ("NAME=Half\nVERSION_I", "Half", None),
         ("NAME=\nVERSION_ID=1\n", None, "1"),
         ('NAME="  "\nVERSION_ID=1\n', None, "1"),
@@ -105,12 +212,6 @@ def test_os_release_is_read_as_boxes_write_it(
     assert (value(device.os_name), value(device.os_version)) == (name, version)
 
 
-def test_a_byte_that_is_not_utf8_spoils_only_itself(tmp_path: Path) -> None:
-    """A Latin-1 byte becomes U+FFFD, and the rest is read."""
-    device = detect(box(tmp_path, {"etc/os-release": b"NAME=Caf\xe9 OS\nVERSION_ID=1\n"}))
-    assert (value(device.os_name), value(device.os_version)) == ("Caf\ufffd OS", "1")
-
-
 @pytest.mark.parametrize(
     ("text", "firmware"),
     [
@@ -129,13 +230,13 @@ def test_firmware_is_the_image_or_the_build(tmp_path: Path, text: str, firmware:
 def test_the_vendors_os_release_stands_in(tmp_path: Path, first: str | None) -> None:
     """/usr/lib/os-release is read where /etc's is missing or empty."""
     files = {"usr/lib/os-release": "NAME=Vendor\n"} | ({} if first is None else {"etc/os-release": first})
-    assert detect(box(tmp_path, files)).os_name == Fact("Vendor", "/usr/lib/os-release")
+    assert detect(box(tmp_path, files)).os_name == Fact("Vendor", "/usr/lib/os-release: NAME")
 
 
 def test_the_two_os_releases_are_not_merged(tmp_path: Path) -> None:
     """What /etc's does not say is not filled in from the vendor's."""
     root = box(tmp_path, {"etc/os-release": "NAME=Mine\n", "usr/lib/os-release": "NAME=V\nVERSION_ID=1\n"})
-    assert detect(root) == Device("generic", os_name=Fact("Mine", "/etc/os-release"))
+    assert detect(root).os_version is None
 
 
 # --- the model ------------------------------------------------------------------------------
@@ -177,14 +278,22 @@ def test_the_two_os_releases_are_not_merged(tmp_path: Path) -> None:
             },
             "a5_a113x2_av400_1g",
         ),
+        ({f"{TREE}/model": b"Amlogic\0", f"{TREE}/amlogic-dt-id": b"a5_1g\0"}, "a5_1g"),
         ({f"{TREE}/model": b"Amlogic\0", f"{TREE}/compatible": b"amlogic, a5\0"}, "amlogic,a5"),
+        ({f"{TREE}/model": b"Amlogic\0"}, None),
         ({f"{TREE}/model": b"\0", f"{TREE}/compatible": b"khadas,vim4\0amlogic,a311d2\0"}, "khadas,vim4"),
         (
             {f"{TREE}/model": b"A311D2\0", f"{TREE}/compatible": b"khadas,vim4\0amlogic,a311d2\0"},
             "khadas,vim4",
         ),
+        (
+            {f"{TREE}/model": b"Amlogic A311D2\0", f"{TREE}/compatible": b"khadas,vim4\0amlogic, a311d2\0"},
+            "khadas,vim4",
+        ),
         ({f"{TREE}/compatible": b"generic\0"}, None),
         ({f"{DMI}/product_name": "Default string", f"{TREE}/model": b"Board\0"}, "Board"),
+        ({"sys/firmware/devicetree/base/model": b"Board\0"}, "Board"),
+        ({"proc/cpuinfo": "Hardware\t: BCM2835\nModel\t\t: Raspberry Pi 3\n"}, "Raspberry Pi 3"),
         (
             {"etc/machine-info": 'HARDWARE_MODEL="Fairphone 4"\n', f"{DMI}/product_name": "Other"},
             "Fairphone 4",
@@ -199,160 +308,115 @@ def test_the_model_is_a_name_or_absent(
     assert value(detect(box(tmp_path, files)).model) == model
 
 
-# --- the language ---------------------------------------------------------------------------
+# --- language and time zone -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("locale", "tag"),
+    ("files", "environ", "found"),
     [
-        ("de_DE.UTF-8", "de-de"),
-        ("en_US", "en-us"),
-        ("en_US.UTF-8@x", "en-us"),
-        ("sr_RS@latin", "sr-rs"),
-        ("zh_Hans_CN.UTF-8", "zh-hans-cn"),
-        ("es_419", "es-419"),
-        ("fr", "fr"),
-        ("pt-BR", "pt-br"),
-        ("C", None),
-        ("C.UTF-8", None),
-        ("POSIX", None),
-        ("", None),
-        ("de_", None),
-        ("../../etc", None),
-    ],
-)
-def test_a_locale_is_a_language_or_none(locale: str, tag: str | None) -> None:
-    """Language and region in lower case; "C" and what is no locale name no language."""
-    assert generic.language_tag(locale) == tag
-
-
-@pytest.mark.parametrize(
-    ("files", "found"),
-    [
-        ({"etc/locale.conf": 'LANG="de_DE.UTF-8"\n'}, Fact("de-de", "/etc/locale.conf")),
-        ({"etc/locale.conf": "LANG=de_DE\nLC_MESSAGES=fr_FR\n"}, Fact("fr-fr", "/etc/locale.conf")),
-        ({"etc/locale.conf": "LC_MESSAGES=C\nLANG=de_DE\n"}, Fact("de-de", "/etc/locale.conf")),
+        ({"etc/locale.conf": 'LANG="de_DE.UTF-8"\n'}, {}, Fact("de-DE", "/etc/locale.conf: LANG")),
+        (
+            {"etc/locale.conf": "LANG=de_DE\nLC_MESSAGES=fr_FR\n"},
+            {},
+            Fact("fr-FR", "/etc/locale.conf: LC_MESSAGES"),
+        ),
+        ({"etc/locale.conf": "LC_MESSAGES=C\nLANG=de_DE\n"}, {}, Fact("de-DE", "/etc/locale.conf: LANG")),
         (
             {"etc/locale.conf": "LANG=C.UTF-8\n", "etc/default/locale": "LANG=it_IT\n"},
-            Fact("it-it", "/etc/default/locale"),
+            {},
+            Fact("it-IT", "/etc/default/locale: LANG"),
         ),
-        ({"etc/default/locale": "#  File generated by update-locale\n"}, None),
+        ({"etc/default/locale": "#  File generated by update-locale\n"}, {}, None),
+        (
+            {"etc/locale.conf": "LANG=de_DE\n"},
+            {"LANG": "sv_SE.UTF-8", "LC_ALL": ""},
+            Fact("sv-SE", "environment: LANG"),
+        ),
+        ({"etc/locale.conf": "LANG=de_DE\n"}, {"LC_ALL": "POSIX"}, Fact("de-DE", "/etc/locale.conf: LANG")),
+        (
+            {"etc/locale.conf": "LANG=de_DE\n"},
+            {"LANG": "sv_SE.UTF-8", "INVOCATION_ID": "0123"},
+            Fact("de-DE", "/etc/locale.conf: LANG"),
+        ),
     ],
 )
 def test_the_language_is_the_first_that_is_set(
-    tmp_path: Path, files: dict[str, str | bytes], found: Fact | None
+    tmp_path: Path, files: dict[str, str | bytes], environ: dict[str, str], found: Fact | None
 ) -> None:
-    """locale.conf, else default/locale; messages before the general setting; comments are no error."""
-    assert detect(box(tmp_path, files)).language == found
-
-
-# --- reading --------------------------------------------------------------------------------
-
-
-def test_reading_is_capped(tmp_path: Path) -> None:
-    """What lies beyond 64 KiB is not read."""
-    root = box(tmp_path, {"big": b"x" * (reading.MAX_BYTES + 10)})
-    assert len(reading.read_text(root, "/big") or "") == reading.MAX_BYTES
-    late = b"#" * reading.MAX_BYTES + b"\nNAME=Late\n"
-    assert detect(box(tmp_path, {"etc/os-release": late})) == Device(platform="unknown")
-
-
-@pytest.mark.parametrize("kind", ["missing", "directory", "pipe", "loop", "socket"])
-def test_what_is_no_file_is_absent(tmp_path: Path, kind: str) -> None:
-    """A directory, a pipe or a link to itself is like no file, and does not block."""
-    path = tmp_path / "thing"
-    if kind == "directory":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "loop":
-        path.symlink_to("thing")
-    elif kind == "socket":
-        os.mknod(path, 0o140600)
-    for root, name in ((tmp_path, "/thing"), (Path("/"), str(path))):
-        assert reading.read_text(root, name) is None
-        assert reading.read_value(root, name) is None
-        assert reading.read_assignments(root, name) == {}
+    """The daemon's own environment, unless systemd made it; locale.conf; default/locale."""
+    assert detected(box(tmp_path, files), environ).language == found
 
 
 @pytest.mark.parametrize(
-    ("link", "target"),
+    ("files", "links", "environ", "found"),
     [
-        ("etc/os-release", "../usr/lib/os-release"),
-        ("etc/os-release", "/usr/lib/os-release"),
-        ("etc/os-release", "../../../../../usr/lib/os-release"),
-        ("etc", "/usr/lib"),
-        ("etc", "usr/./lib/"),
+        (
+            {"etc/timezone": "Europe/Rome\n"},
+            {"etc/localtime": "/usr/share/zoneinfo/Asia/Kolkata"},
+            {},
+            Fact("Asia/Kolkata", "/etc/localtime"),
+        ),
+        (
+            {},
+            {"etc/localtime": "../run/tz", "run/tz": "/usr/share/zoneinfo/posix/America/Port-au-Prince"},
+            {},
+            Fact("America/Port-au-Prince", "/etc/localtime"),
+        ),
+        ({"etc/localtime": "TZif2", "etc/timezone": "Etc/UTC\n"}, {}, {}, Fact("Etc/UTC", "/etc/timezone")),
+        ({"etc/localtime": "TZif2"}, {}, {}, None),
+        ({}, {"etc/localtime": "localtime"}, {}, None),
+        ({"etc/timezone": "Europe/Rome\n"}, {}, {"TZ": ":Asia/Tokyo"}, Fact("Asia/Tokyo", "environment: TZ")),
+        ({"etc/timezone": "Europe/Rome\n"}, {}, {"TZ": "CET-1CEST"}, Fact("Europe/Rome", "/etc/timezone")),
+        (
+            {},
+            {},
+            {"TZ": ":/usr/share/zoneinfo/right/Europe/Oslo", "INVOCATION_ID": "1"},
+            Fact("Europe/Oslo", "environment: TZ"),
+        ),
     ],
 )
-def test_links_are_followed_inside_the_root(tmp_path: Path, link: str, target: str) -> None:
-    """A link leads where the box itself would go, absolute or not, and never out of its root."""
-    root = box(tmp_path, {"usr/lib/os-release": "NAME=Inside\n"})
-    (root / link).parent.mkdir(exist_ok=True)
-    (root / link).symlink_to(target)
-    assert detect(root).os_name == Fact("Inside", "/etc/os-release")
+def test_the_time_zone_is_a_name(
+    tmp_path: Path,
+    files: dict[str, str | bytes],
+    links: dict[str, str],
+    environ: dict[str, str],
+    found: Fact | None,
+) -> None:
+    """TZ, the target of /etc/localtime over any number of links, /etc/timezone; a copied file has no name."""
+    box(tmp_path, files | {"run/made": ""})
+    (tmp_path / "etc").mkdir(exist_ok=True)
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    assert detected(tmp_path, environ).timezone == found
 
 
-def test_a_link_out_of_the_root_finds_nothing(tmp_path: Path) -> None:
-    """A link to a file that only this machine has is a dangling one for the box."""
-    outside = box(tmp_path, {"outside": "NAME=Host\n"}) / "outside"
-    (tmp_path / "root/etc").mkdir(parents=True)
-    (tmp_path / "root/etc/os-release").symlink_to(outside)
-    assert outside.exists()
-    assert detect(tmp_path / "root") == Device(platform="unknown")
+def test_another_box_is_not_told_by_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a root of its own, a box has none of this process's variables."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    assert detect(tmp_path).language is None and detect(tmp_path).timezone is None
 
 
-FORBIDDEN = {"", "unknown", "linux", "generic", "tbd", "99.99.0.0"}
-FILES = (
-    "etc/os-release",
-    "usr/lib/os-release",
-    "etc/machine-info",
-    "etc/locale.conf",
-    "etc/default/locale",
-    *(f"{DMI}/{name}" for name in ("sys_vendor", "product_name", "product_version")),
-    *(f"{DMI}/{name}" for name in ("board_vendor", "board_name")),
-    *(f"{TREE}/{name}" for name in ("model", "compatible", "amlogic-dt-id")),
-)
-words = st.sampled_from(
-    [
-        *(b"NAME=", b"VERSION_ID=", b"BUILD_ID=", b"LANG=", b"HARDWARE_MODEL="),
-        *(b'"', b"'", b"\\", b"\n", b"\r\n", b"\0", b" ", b"#", b"=", b",", b"x"),
-        *(b"Unknown", b"Linux", b"TBD", b"99.99.0.0", b"O.E.M.", b"Default string", b"de_DE"),
-        *(b"\xff", b"\xc2\xa0", "\ufeff".encode(), "\u200b".encode()),
-    ]
-)
-content = st.binary(max_size=60) | st.lists(words, max_size=12).map(b"".join)
+@pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+def test_nothing_is_news_on_a_box_that_has_not_changed(tree: Tree) -> None:
+    """What is read again is what was read at first."""
+    device = detect(tree.root)
+    assert renewed(device, tree.root) == device
 
 
-@settings(deadline=None, derandomize=True, max_examples=250)
-@given(st.dictionaries(st.sampled_from(FILES), content, max_size=6))
-def test_no_content_can_hurt(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
-    """Arbitrary bytes in any file: nothing is raised, and no fact is empty, padded or a placeholder."""
-    device = detect(box(tmp_path_factory.mktemp("root"), files))
-    for fact in (device.os_name, device.os_version, device.model, device.firmware, device.language):
-        if fact is None:
-            continue
-        assert fact.value == fact.value.strip()
-        assert fact.value.casefold() not in FORBIDDEN
-        assert not any(ord(character) < 32 for character in fact.value)
-        assert (fact.source.lstrip("/")) in files
-
-
-@settings(deadline=None, derandomize=True, max_examples=200)
-@given(st.text(max_size=80))
-def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    """`clean` leaves nothing for a second turn: it gives None or its own fixed point."""
-    once = reading.clean(text)
-    assert reading.clean(once) == once
-
-
-@settings(deadline=None, derandomize=True, max_examples=200)
-@given(
-    st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), st.text(max_size=30), max_size=4)
-)
-def test_what_a_shell_would_quote_is_read_back(values: dict[str, str]) -> None:
-    """Values of one line, quoted by the rules of os-release(5), come back as they were."""
-    lines = {key: " ".join(text.replace("\0", " ").splitlines()) for key, text in values.items()}
-    escape = str.maketrans({character: f"\\{character}" for character in '\\"$`'})
-    written = "".join(f'{key}="{text.translate(escape)}"\n' for key, text in lines.items())
-    assert reading.assignments(written) == lines
+def test_what_the_viewer_changes_is_noticed(tmp_path: Path) -> None:
+    """Language and time zone are read again; the rest stays as it was at the start."""
+    os_release = "ID=libreelec\nNAME=LibreELEC\nVERSION_ID=11.0\n"
+    device = detect(box(tmp_path, {"etc/os-release": os_release}))
+    settings = '<setting id="locale.language">resource.language.pt_br</setting>'
+    box(
+        tmp_path,
+        {
+            "etc/os-release": os_release.replace("11.0", "12.0"),
+            "storage/.kodi/userdata/guisettings.xml": settings,
+            "storage/.cache/timezone": "TIMEZONE=America/Sao_Paulo\n",
+        },
+    )
+    now = renewed(device, tmp_path)
+    assert (value(now.language), value(now.timezone)) == ("pt-BR", "America/Sao_Paulo")
+    assert value(now.os_version) == "11.0"

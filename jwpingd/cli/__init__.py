@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "everything at once on this machine: collector, daemon, player, bad days",
     "init": "a commented configuration to start from",
     "check": "the configuration and all that the daemon will find when it starts",
+    "device": "what pings say of this box, and where each value was found",
     "status": "what the running daemon says of itself",
     "tap": "what players write and what is made of it, live",
     "queue": "what waits, what was set aside, and what to do about it",

@@ -4,6 +4,7 @@
 `paths` knows the directories; `writing` makes the commented file.
 """
 
+from jwpingd.config.device import configured, overridden
 from jwpingd.config.paths import Paths, control_socket, locate, player_socket
 from jwpingd.config.reading import Loaded, load
 from jwpingd.config.sections import (
@@ -46,10 +47,12 @@ __all__ = [
     "SpoolSettings",
     "TlsSettings",
     "UplinkSettings",
+    "configured",
     "control_socket",
     "default_toml",
     "load",
     "locate",
+    "overridden",
     "player_socket",
     "written",
     "written_setting",

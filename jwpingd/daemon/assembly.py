@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import trio
 
-from jwpingd import identity, platforms
+from jwpingd import identity
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.daemon import trusted_time
-from jwpingd.daemon.box import Box, overridden
+from jwpingd.daemon.box import Box
+from jwpingd.daemon.box_device import BoxDevice
 from jwpingd.server import Limits, Rules
 from jwpingd.spool import Limits as SpoolLimits
 from jwpingd.uplink import Options
@@ -47,7 +48,7 @@ def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
     install_id = None
     if config.identity.install_id:
         install_id = identity.install_id(state_dir, is_made=True, machine_id=_machine_id(root))
-    return Box(config, overridden(platforms.detect(root), config), install_id, root)
+    return Box(config, BoxDevice(config, root), install_id, root)
 
 
 def clock(config: Config, state_dir: Path) -> Clock:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jwpingd import identity
 from jwpingd.apps import App, Process
 from jwpingd.config import Config
 from jwpingd.daemon import app as naming
-from jwpingd.device import Device, Fact
+from jwpingd.device import Device
 from jwpingd.events import Consent
 from jwpingd.ping import Facts
 from jwpingd.server import Claims
@@ -21,10 +21,13 @@ _log = logging.getLogger("jwpingd.box")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One configuration applied to one box, whose files are below `root`; a reload makes another one."""
+    """One configuration applied to one box, whose files are below `root`; a reload makes another one.
+
+    `device` gives the box as it is now.
+    """
 
     config: Config
-    device: Device
+    device: Callable[[], Device]
     install_id: str | None
     root: Path = Path("/")
     warned_uids: set[int] = field(default_factory=set)
@@ -42,7 +45,7 @@ class Box:
             analytics_id=(rule and rule.analytics_id) or self.config.analytics_id,
             app_id=app.id,
             app_version=app.version or "0",
-            device=self.device,
+            device=self.device(),
             configured_os=self.config.device.os,
             configured_sdk=self.config.device.sdk,
             feed_id=settings.feed_id,
@@ -72,18 +75,3 @@ class Box:
             _log.warning(
                 "no app id for uid %d, sending %r; name it in hello or [[apps]]", process.uid, app.id
             )
-
-
-def overridden(device: Device, config: Config) -> Device:
-    """What was detected, with what the operator knows better."""
-    settings = config.device
-    given: dict[str, str | None] = {
-        "os_version": settings.os_version,
-        "model": settings.model,
-        "firmware": settings.firmware,
-        "language": settings.language,
-    }
-    facts: dict[str, Any] = {
-        name: Fact(value, f"device.{name}") for name, value in given.items() if value is not None
-    }
-    return replace(device, **facts)

@@ -3,12 +3,14 @@
 `table` holds the one list of parameters; `target` writes, stamps, folds and reads request targets.
 """
 
+from jwpingd.ping.device import DEVICE_KEYS, device_parameters
 from jwpingd.ping.table import BUCKETS, EVENTS, KEYS, LISTED_SYSTEMS, Event, Key, violations
 from jwpingd.ping.target import fold, parameters, read, session_parameters, stamp, target
 from jwpingd.ping.value import Facts, Ping, Progress, facts_from_json, facts_to_json
 
 __all__ = [
     "BUCKETS",
+    "DEVICE_KEYS",
     "EVENTS",
     "KEYS",
     "LISTED_SYSTEMS",
@@ -17,6 +19,7 @@ __all__ = [
     "Key",
     "Ping",
     "Progress",
+    "device_parameters",
     "facts_from_json",
     "facts_to_json",
     "fold",

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-from jwpingd.ping.table import BUCKETS, EVENTS, KEYS, LISTED_SYSTEMS
+from jwpingd.device import Fact
+from jwpingd.ping.device import device_parameters
+from jwpingd.ping.table import BUCKETS, EVENTS, KEYS
 from jwpingd.ping.value import Facts, Ping, Progress
 
 _UNRESERVED = "-_.!~*'()"  # besides letters and digits: ECMA-262, encodeURIComponent
@@ -42,7 +44,7 @@ def parameters(ping: Ping, facts: Facts) -> dict[str, str]:
         "ppid": None if facts.partner_id is None else str(facts.partner_id),
         "psv": facts.ping_spec_version,
         "epv": facts.player_version,
-        **_device_parameters(facts),
+        **_device_values(facts),
     }
     return {key: value for key, value in values.items() if value or (key == "fed" and value is not None)}
 
@@ -119,22 +121,14 @@ def _cut(encoded: str, n_bytes: int) -> str:
     return encoded[:size]
 
 
-def _device_parameters(facts: Facts) -> dict[str, str | None]:
-    device = facts.device
-    version = device.os_version.value if device.os_version else ""
-    system = facts.configured_os or (device.os_name.value if device.os_name else "")
-    if not facts.configured_os and system not in LISTED_SYSTEMS:
-        # The interface's nearest allowed value; the true name leads oosv so that nothing is lost (§3).
-        system, version = "Web", f"{system} {version}".strip()
-    sdk = LISTED_SYSTEMS.get(system, "0") if facts.configured_sdk is None else str(facts.configured_sdk)
-    return {
-        "oos": system,
-        "sdk": sdk,
-        "oosv": version or None,
-        "om": device.model.value if device.model else None,
-        "ofv": device.firmware.value if device.firmware else None,
-        "olng": device.language.value.lower() if device.language else None,
-    }
+def _device_values(facts: Facts) -> dict[str, str]:
+    system, sdk = facts.configured_os, facts.configured_sdk
+    known = device_parameters(
+        facts.device,
+        None if system is None else Fact(system, "device.os"),
+        None if sdk is None else Fact(str(sdk), "device.sdk"),
+    )
+    return {key: fact.value for key, fact in known.items()}
 
 
 def _progress_parameters(progress: Progress | None) -> dict[str, str]:

@@ -1,24 +1,68 @@
-"""What box this is.  One file per platform; the first probe that knows the box answers.
+"""What box this is.  One file per platform; the first that knows the box by its sign describes it.
 
-The generic probe comes last, because most platforms ship an os-release too, and some a useless one.
+Source of order and fields: the project's page on platform sources, §1 and §2.  Everything is read below
+a root, files only, once at start and at SIGHUP; what the viewer may change is read again by `renewed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from jwpingd.device import Device
-from jwpingd.platforms import generic
+from jwpingd.platforms import (
+    android,
+    armbian,
+    coreelec,
+    enigma2,
+    fire_os,
+    generic,
+    libreelec,
+    openwrt,
+    osmc,
+    rdk,
+    tizen,
+    webos,
+)
+from jwpingd.platforms.root import Root
+from jwpingd.platforms.table import Attempt, Platform
 
-PROBES: tuple[Callable[[Path], Device | None], ...] = (generic.probe,)
-"""In the order of the project's page on platform sources, §1."""
+__all__ = ["PROBES", "Attempt", "Platform", "Root", "detect", "renewed"]
+
+PROBES: tuple[Platform, ...] = (
+    fire_os.PLATFORM,
+    android.PLATFORM,
+    rdk.GATEWAY,
+    rdk.PLATFORM,
+    webos.PLATFORM,
+    tizen.PLATFORM,
+    enigma2.PLATFORM,
+    libreelec.PLATFORM,
+    coreelec.PLATFORM,
+    osmc.PLATFORM,
+    openwrt.PLATFORM,
+    armbian.PLATFORM,
+    generic.PLATFORM,
+)
+"""In the order in which they are asked.  os-release comes late, because most platforms have one too; the
+generic platform takes every box."""
 
 
-def detect(root: Path) -> Device:
-    """The box whose file system is at `root` ("/": this one).  Never raises for what files hold."""
-    for probe in PROBES:
-        device = probe(root)
-        if device is not None:
-            return device
-    return Device(platform="unknown")
+def detect(root: Path, tried: list[Attempt] | None = None) -> Device:
+    """The box whose file system is at `root` ("/": this one).  Never raises for what files hold.
+
+    What was looked at in vain is added to `tried`.
+    """
+    box, record = Root(root), [] if tried is None else tried
+    return next(device for platform in PROBES if (device := platform.probe(box, record)) is not None)
+
+
+def renewed(device: Device, root: Path) -> Device:
+    """`device` with what the viewer may have changed since, language and time zone, as they are now."""
+    platform = next(platform for platform in PROBES if platform.name == device.platform)
+    now = Root(root)
+    return replace(
+        device,
+        language=platform.fact("language", now, device.sign, []),
+        timezone=platform.fact("timezone", now, device.sign, []),
+    )

@@ -1,0 +1,50 @@
+"""Android TV, and other Androids.  Source: the project's page on platform sources, §4.2."""
+
+from __future__ import annotations
+
+from jwpingd.device import Fact
+from jwpingd.platforms.properties import BUILD, product_prop, prop, properties
+from jwpingd.platforms.root import Absent, Root
+from jwpingd.platforms.table import Place, Places, Platform, joined
+
+_LEANBACK = "/system/etc/permissions/android.software.leanback.xml"
+_CHARACTERISTICS = "ro.build.characteristics"
+
+LANGUAGE: Places = (prop("persist.sys.locale"), prop("ro.product.locale"))
+TIMEZONE: Places = (prop("persist.sys.timezone"),)
+
+
+def is_android(root: Root) -> str:
+    """The file of properties, and something to read them with: other systems have no use for both."""
+    if not root.exists(BUILD):
+        raise Absent(f"no {BUILD}")
+    if not root.exists("/system/bin/getprop") and not root.exists("/dev/__properties__"):
+        raise Absent(f"{BUILD}, but neither /system/bin/getprop nor /dev/__properties__")
+    return BUILD
+
+
+def _tv(root: Root) -> Fact:
+    """Android on a TV says so; on anything else it is plain Android."""
+    kinds = properties(root).get(_CHARACTERISTICS, Fact("", ""))
+    if "tv" in (kind.strip() for kind in kinds.value.split(",")):
+        return Fact("Android TV", kinds.source)
+    if root.exists(_LEANBACK):
+        return Fact("Android TV", _LEANBACK)
+    raise Absent(f"{_CHARACTERISTICS} names no tv, and there is no {_LEANBACK}")
+
+
+PLATFORM = Platform(
+    name="android-tv",
+    sign=is_android,
+    os_name=(Place("signs of a TV", _tv), "Android"),
+    os_version=(prop("ro.build.version.release"),),
+    vendor=(product_prop("manufacturer"),),
+    model=(product_prop("model"),),
+    firmware=(
+        joined(" ", prop("ro.build.display.id"), prop("ro.build.version.incremental")),
+        prop("ro.build.display.id"),
+        prop("ro.build.version.incremental"),
+    ),
+    language=LANGUAGE,
+    timezone=TIMEZONE,
+)

@@ -1,0 +1,136 @@
+"""The forms in which boxes write metadata: text → {key: value}.  Pure; nothing here raises.
+
+Values are as written, perhaps empty or placeholders: what they mean is `meaning`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Form = Callable[[str], Mapping[str, str]]
+
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)")
+_QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)'), "'": re.compile(r"'([^']*)")}
+_ESCAPE = re.compile(r"""\\([\\$"'`])""")
+_COMMENT = re.compile(r"\s#.*")
+_COLON_OR_EQUALS = re.compile(r"([A-Za-z_][A-Za-z0-9_ ]*?)\s*[:=](.*)")
+_SECTION = re.compile(r"\s*\[([^\]]*)\]\s*")
+_XML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_XML_ELEMENT = re.compile(r"<(\w+)\b([^<>]*)>([^<]*)</\1\s*>")
+_XML_ATTRIBUTE = re.compile(r"""\b(?:name|id)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_XML_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
+_UCI_OPTION = re.compile(r"""\s*option\s+(\S+)\s+(?:'([^']*)'|"([^"]*)"|(\S+)).*""")
+
+
+def assignments(text: str) -> dict[str, str]:
+    """`KEY=value` as os-release(5) is read, the last one of a key.
+
+    Blanks around "=" are taken, as are values with bare blanks: both are found on boxes.
+    """
+    matches = (_ASSIGNMENT.fullmatch(line) for line in _lines(text))
+    return {match[1]: _unquoted(match[2].strip()) for match in matches if match}
+
+
+def properties(text: str) -> dict[str, str]:
+    """Android's build.prop: no quotes, no comment after a value, the last one of a key.
+
+    Source: property_service.cpp of AOSP.  Its `import FILE` lines are passed over: none is known to
+    bring in what describes the device.
+    """
+    pairs = (line.partition("=") for line in _lines(text) if not line.lstrip().startswith(("#", "import ")))
+    return {key.strip(): value.strip() for key, equals, value in pairs if equals}
+
+
+def colons_or_equals(text: str) -> dict[str, str]:
+    """RDK's version.txt and /proc/cpuinfo: `key: value` or `KEY=value` among free text, the first of a key.
+
+    Only the first ":" or "=" of a line divides it.
+    """
+    matches = (_COLON_OR_EQUALS.fullmatch(line) for line in _lines(text))
+    found: dict[str, str] = {}
+    for match in matches:
+        if match:
+            found.setdefault(match[1], _unquoted(match[2].strip()))
+    return found
+
+
+def json_texts(text: str) -> dict[str, str]:
+    """The texts of a JSON object, nested ones under dotted keys.
+
+    Some sets write rubbish behind the object, which is left out; of one that is broken itself, what
+    stands up to the first "}" is tried.
+    """
+    start, end = text.find("{"), text.find("}")
+    for candidate in (text[start:], text[start : end + 1]) if start >= 0 else ():
+        try:
+            return dict(_flat("", json.JSONDecoder().raw_decode(candidate)[0]))
+        except (ValueError, RecursionError):
+            continue
+    return {}
+
+
+def ini(text: str) -> dict[str, str]:
+    """Sections and their keys, under "[Section] Key"; Tizen ends its values with ";"."""
+    found, section = dict[str, str](), ""
+    for line in _lines(text):
+        if head := _SECTION.fullmatch(line):
+            section = f"[{head[1].strip()}] "
+        elif not line.lstrip().startswith(("#", ";")) and "=" in line:
+            key, _, value = line.partition("=")
+            found[section + key.strip()] = value.strip().removesuffix(";").strip()
+    return found
+
+
+def xml_names(text: str) -> dict[str, str]:
+    """The text of each XML element without children, under its `name` or `id`."""
+    found = {}
+    for element in _XML_ELEMENT.finditer(_XML_COMMENT.sub("", text)):
+        if name := _XML_ATTRIBUTE.search(element[2]):
+            found[name[1] or name[2] or ""] = _without_entities(element[3])
+    return found
+
+
+def uci(text: str) -> dict[str, str]:
+    """OpenWrt's configuration: `option name 'value'`, the first of a name, whatever its section."""
+    found: dict[str, str] = {}
+    for line in _lines(text):
+        if match := _UCI_OPTION.fullmatch(line):
+            found.setdefault(match[1], match[2] or match[3] or match[4] or "")
+    return found
+
+
+def words(text: str) -> dict[str, str]:
+    """The kernel's command line: `key=value` words between blanks."""
+    pairs = (word.partition("=") for word in text.split())
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\0", "\n").splitlines()
+
+
+def _unquoted(value: str) -> str:
+    """The value as a shell would have it, but for bare blanks, which are kept, and no expansion."""
+    quote = value[:1]
+    if quote in _QUOTED:
+        inner = _QUOTED[quote].match(value)
+        value = inner[1] if inner else value[1:]
+        return value if quote == "'" else _ESCAPE.sub(r"\1", value)
+    return _ESCAPE.sub(r"\1", _COMMENT.sub("", value))
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else key, part)
+    elif isinstance(value, str):
+        yield prefix, value
+
+
+def _without_entities(text: str) -> str:
+    for entity, character in _XML_ENTITIES.items():
+        text = text.replace(entity, character)
+    return text
