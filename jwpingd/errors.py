@@ -3,9 +3,9 @@
 A `PlayerError` becomes one JSON reply on the socket and the connection lives on.  An
 `OperatorError` ends a command with a message that names the way out.  A `StoreError` is
 nobody's to act on: the writer tries again.
-"""
 
-from __future__ import annotations
+Annotations are evaluated in this file: kept as texts, each of a NamedTuple's is compiled at every start.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple

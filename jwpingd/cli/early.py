@@ -4,20 +4,18 @@ A player that starts with the box then finds it, and the kernel holds what it wr
 importing the rest takes ten times as long as this.  Only what is plain is done here, with the least of
 the standard library.  Whatever is unusual is left to `run`, which reads the configuration again, with
 care, and tells what is wrong with it.
-"""
 
-from __future__ import annotations
+Annotations are evaluated in this file, as in `errors`.
+"""
 
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from jwpingd.errors import OperatorError
 from jwpingd.sockets import listening
-
-if TYPE_CHECKING:
-    import socket
 
 ETC = "/etc/jwpingd"
 RUN = "/run/jwpingd"
@@ -45,18 +43,16 @@ class Place(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A socket that listens already."""
+    """A descriptor that listens already."""
 
-    socket: socket.socket
+    descriptor: int
     place: Place
 
     def give_up(self) -> None:
         """The configuration says otherwise: nobody may connect here."""
-        self.socket.close()
-        try:
+        with suppress(OSError):  # It may have been given up before.
+            os.close(self.descriptor)
             os.unlink(self.place.path)
-        except OSError:
-            return  # It was given up before.
 
 
 def options(arguments: Sequence[str]) -> Options | None:
@@ -86,7 +82,7 @@ def bind(given: Options, environ: Mapping[str, str] = os.environ) -> Bound | Non
         place = find(given, environ, is_root=os.geteuid() == 0)
         if place is None:
             return None
-        return Bound(listening.bind(place.path, mode=place.mode, group=place.group), place)
+        return Bound(listening.listen(place.path, mode=place.mode, group=place.group), place)
     except (OSError, ValueError, OperatorError, RecursionError):
         return None
 

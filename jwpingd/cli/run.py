@@ -81,7 +81,7 @@ def _listen(config: Config, paths: Paths, bound: Bound | None) -> tuple[socket.s
         path = player_socket(config, paths)
         place = (os.fspath(path), config.socket.mode, config.socket.group)
         if bound is not None and bound.place == place:
-            players = bound.socket
+            players = socket.socket(fileno=bound.descriptor)
         else:
             _give_up(bound)
             players = listening.bind(path, mode=config.socket.mode, group=config.socket.group)

@@ -5,15 +5,19 @@ A socket is bound before anything heavy is imported, so nothing heavy is importe
 
 from __future__ import annotations
 
+import _socket  # What `socket` puts around it takes as long to import as all else that is needed here.
 import errno
 import fcntl
 import grp
 import os
-import socket
 import stat
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from jwpingd.errors import AlreadyRunning, OperatorError
+
+if TYPE_CHECKING:
+    import socket
 
 MAX_PATH_BYTES = 107
 """`sun_path` of unix(7) is 108 bytes with its final NUL."""
@@ -32,6 +36,15 @@ def bind(path: Place, *, mode: int, group: str | None) -> socket.socket:
     It becomes visible only once it is complete.  A stale socket is replaced.  Raises AlreadyRunning
     where one answers, OperatorError where the path cannot be used.
     """
+    import socket
+
+    listener = socket.socket(fileno=listen(path, mode=mode, group=group))
+    listener.setblocking(False)
+    return listener
+
+
+def listen(path: Place, *, mode: int, group: str | None) -> int:
+    """The same as a descriptor, for those who have no time for more."""
     path = os.fspath(path)
     _refuse_long(path)
     gid = None if group is None else _gid(group)
@@ -103,10 +116,13 @@ def _refuse_live(path: str) -> None:
         return
     if not stat.S_ISSOCK(kind):
         raise OperatorError(f"{path} is there and is no socket; remove it or set another socket.path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
         # Non-blocking: a live daemon whose backlog is full must not hold us up.
         probe.setblocking(False)
         outcome = probe.connect_ex(path)
+    finally:
+        probe.close()
     if outcome in (errno.ECONNREFUSED, errno.ENOENT):
         return
     if outcome in (0, errno.EAGAIN, errno.EPROTOTYPE):
@@ -116,12 +132,12 @@ def _refuse_live(path: str) -> None:
     raise OSError(outcome, os.strerror(outcome))
 
 
-def _bind_hidden_then_rename(path: str, mode: int, gid: int | None) -> socket.socket:
+def _bind_hidden_then_rename(path: str, mode: int, gid: int | None) -> int:
     """Bind in a directory that nobody else may enter, finish the socket there, move it to `path`."""
     hidden = os.path.join(_parent(path), f".{os.getpid()}")
     _clear(hidden)
     os.mkdir(hidden, mode=0o700)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
         _bind_below(listener, hidden)
@@ -136,10 +152,10 @@ def _bind_hidden_then_rename(path: str, mode: int, gid: int | None) -> socket.so
         raise
     finally:
         _clear(hidden)
-    return listener
+    return listener.detach()
 
 
-def _bind_below(listener: socket.socket, hidden: str) -> None:
+def _bind_below(listener: _socket.socket, hidden: str) -> None:
     """Bind as `hidden`/s, by way of /proc if the name would be too long for the kernel."""
     direct = os.path.join(hidden, "s")
     if len(os.fsencode(direct)) <= MAX_PATH_BYTES:
