@@ -13,6 +13,17 @@ class Fact:
     source: str
 
 
+def joined(separator: str, first: Fact, second: Fact) -> Fact:
+    """Two facts as one value; its source names both places, and a file that they share only once."""
+    return Fact(first.value + separator + second.value, joined_source(first.source, second.source))
+
+
+def joined_source(first: str, second: str) -> str:
+    """Both places; "FILE: A + B" where they are in one file."""
+    file, _, key = second.partition(": ")
+    return f"{first} + {key if key and first.startswith(f'{file}: ') else second}"
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """The box in its own words; `ping` knows how each field is called on the wire.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jwpingd.device import Device, Fact
-from jwpingd.platforms import PROBES, Attempt, Root, detect, renewed
+from jwpingd.platforms import PROBES, Attempt, Root, detect, forms, hardware, renewed, system, table
 from jwpingd.platforms.table import FIELDS
 from tests.boxes import Tree, box, facts, trees, value
 
+README = (Path(__file__).parent.parent / "README.md").read_text()
 DMI = "sys/class/dmi/id"
 TREE = "proc/device-tree"
 
@@ -41,8 +44,9 @@ def test_every_fact_names_the_file_it_stands_in(tree: Tree) -> None:
     device, root = detect(tree.root), Root(tree.root)
     for field in FIELDS:
         fact = getattr(device, field)
-        for source in fact.source.split(", ") if fact else ():
-            assert root.exists(source.partition(": ")[0]), f"{field}: {source}"
+        for source in fact.source.split(" + ") if fact else ():
+            is_key = "/" not in source  # another one in the same file
+            assert is_key or root.exists(source.partition(": ")[0]), f"{field}: {source}"
 
 
 def test_every_platform_has_two_trees_and_one_of_them_is_damaged() -> None:
@@ -420,3 +424,25 @@ def test_what_the_viewer_changes_is_noticed(tmp_path: Path) -> None:
     now = renewed(device, tmp_path)
     assert (value(now.language), value(now.timezone)) == ("pt-BR", "America/Sao_Paulo")
     assert value(now.os_version) == "11.0"
+
+
+def test_the_readmes_platform_works(tmp_path: Path) -> None:
+    """The table that it shows for another kind of box, as it stands there, describes such a box."""
+    code = re.search(r"```python\n(PLATFORM = .*?)```", README, re.DOTALL)
+    assert code is not None
+    names: dict[str, Any] = vars(table) | vars(forms) | {"hardware": hardware, "system": system}
+    names |= {"os_release": system.os_release}
+    exec(code[1], names)
+    root = box(
+        tmp_path,
+        {
+            "etc/acme-release": "RELEASE=4\nBUILD='7'\n",
+            "proc/acme/board": b"STB-4000\0",
+            "data/settings.json": '{"ui": {"language": "de_DE"}}',
+        },
+    )
+    device = names["PLATFORM"].probe(Root(root), [])
+    told = {key: fact.value for key, fact in facts(device).items()}
+    assert told == {
+        "oos": "Web", "sdk": "0", "oosv": "Acme OS 4", "om": "STB-4000", "ofv": "4.7", "olng": "de-de",
+    }  # fmt: skip

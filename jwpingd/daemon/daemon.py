@@ -218,7 +218,7 @@ class Daemon:
             self._status_line.complaint = f"refused to reload: {exc.problems[0]}"
             return
         self._status_line.complaint = ""
-        self._box = assembly.box(config, self._state_dir)
+        self._box = assembly.box(config, self._state_dir, self._box.root)
         self.server.limits = assembly.limits(config)
         needs_restart = assembly.needs_restart(self.config, config)
         self.config = config

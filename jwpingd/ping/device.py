@@ -5,7 +5,7 @@ Source: the project's ping interface, §3.
 
 from __future__ import annotations
 
-from jwpingd.device import Device, Fact
+from jwpingd.device import Device, Fact, joined
 from jwpingd.ping.table import LISTED_SYSTEMS
 
 DEVICE_KEYS = {
@@ -57,4 +57,4 @@ def _version(device: Device, system: str) -> Fact | None:
         return version
     if version is None:
         return name
-    return Fact(f"{name.value} {version.value}", f"{name.source}, {version.source}")
+    return joined(" ", name, version)

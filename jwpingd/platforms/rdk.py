@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from jwpingd.device import joined_source
 from jwpingd.platforms.forms import assignments, colons_or_equals
 from jwpingd.platforms.meaning import plain
 from jwpingd.platforms.rdk_store import user_setting
@@ -30,11 +31,11 @@ def _is_rdk(root: Root) -> str:
         raise Absent(f"no {_PROPERTIES}")
     try:
         if _IMAGE_LINE.search(root.text(_VERSION)):
-            return f"{_PROPERTIES}, {_VERSION}: imagename"
+            return joined_source(_PROPERTIES, f"{_VERSION}: imagename")
     except Absent:
         pass
     try:
-        return f"{_PROPERTIES}, {os_is('rdk')(root)}"
+        return joined_source(_PROPERTIES, os_is("rdk")(root))
     except Absent as exc:
         raise Absent(f"{_PROPERTIES}, but no imagename in {_VERSION}, and {exc}") from None
 

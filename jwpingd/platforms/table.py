@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from jwpingd import device
 from jwpingd.device import Device, Fact
 from jwpingd.platforms import forms, meaning
 from jwpingd.platforms.root import Absent, Root
@@ -143,8 +144,9 @@ def joined(separator: str, first: Place, second: Place) -> Place:
     """Both values as one; nothing where either is missing."""
 
     def find(root: Root) -> Fact:
-        one, two = first.find(root), second.find(root)
-        value = meaning.plain(one.value) + separator + meaning.plain(two.value)
-        return Fact(value, f"{one.source}, {two.source}")
+        parts = (
+            Fact(meaning.plain(fact.value), fact.source) for fact in (first.find(root), second.find(root))
+        )
+        return device.joined(separator, *parts)
 
-    return Place(f"{first.source}, {second.source}", find)
+    return Place(device.joined_source(first.source, second.source), find)
