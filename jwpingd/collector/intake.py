@@ -68,6 +68,15 @@ class Collector:
         """All violations so far, those of plays as a whole included as if nothing more came."""
         return self.checker.n_violations + len(self.checker.judge_plays())
 
+    def since(self, n_seen: int) -> dict[str, object]:
+        """What came after the first `n_seen` pings, as far as it is remembered, and the report.
+
+        `last` is how many pings there were in all: what to ask with the next time.
+        """
+        n_new = min(max(self.n_pings - n_seen, 0), len(self.pings))
+        new = list(self.pings)[len(self.pings) - n_new :]
+        return {"last": self.n_pings, "pings": [each.as_json() for each in new], "report": self.report()}
+
     def report(self) -> dict[str, object]:
         """Counts, newest violations and the OTT report's totals, as plain values for JSON.
 

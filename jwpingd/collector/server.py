@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import socket
 import ssl
@@ -21,6 +22,7 @@ GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000
 """The 43 bytes of a transparent GIF of one pixel."""
 
 _PING_PATH = re.compile(r"/v1/[^/?]+/ping\.gif(\?.*)?")
+_AFTER = re.compile(r"after=([0-9]{1,15})")
 _IDLE_S = 75.0  # As long as common servers keep an idle connection (nginx).
 _PARTING_S = 1.0  # Long enough for a local client to read why it was refused.
 _BACKLOG = 128
@@ -57,7 +59,8 @@ async def serve(
 ) -> None:
     """Answers on bound sockets (see `bind`) until cancelled; closes them and every connection then.
 
-    GET of a ping is taken by `collector` and answered with a GIF, `/report` with its report in JSON.
+    GET of a ping is taken by `collector` and answered with a GIF, `/report` with its report in JSON,
+    `/` with a page for a browser, which asks `/live?after=N` for what is new.
     While `weather` is offline, connections are refused: nothing listens yet.
     """
     handle = partial(_talk, collector=collector, weather=weather)
@@ -136,11 +139,28 @@ async def _answer_ping(stream: _Stream, request: Request, collector: Collector, 
 
 
 async def _answer_other(stream: _Stream, request: Request, collector: Collector) -> None:
-    if request.target.partition("?")[0] == "/report":
-        report = json.dumps(collector.report(), ensure_ascii=False).encode("utf-8", "replace")
-        await _send(stream, request, 200, report, "application/json")
+    path, _, query = request.target.partition("?")
+    if path == "/report":
+        await _send(stream, request, 200, _json(collector.report()), "application/json")
+    elif path == "/live":
+        n_seen = _AFTER.fullmatch(query)
+        news = collector.since(int(n_seen[1]) if n_seen else 0)
+        await _send(stream, request, 200, _json(news), "application/json")
+    elif path == "/":
+        await _send(stream, request, 200, page(), "text/html; charset=utf-8")
     else:
         await _send(stream, request, 404, b"pings go to /v1/<bucket>/ping.gif\n", "text/plain")
+
+
+def page() -> bytes:
+    """The page for a browser: the report and every play, live.  It needs nothing from elsewhere."""
+    found = pkgutil.get_data("jwpingd.collector", "page.html")
+    assert found is not None, "the page is part of the package"
+    return found
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def _send(stream: _Stream, request: Request, status: int, body: bytes, content_type: str) -> None:

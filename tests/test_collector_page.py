@@ -1,0 +1,140 @@
+"""The collector's page in a real browser: plays, totals and violations as text in the document, live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jwpingd import ping
+from tests.browser import Browser, browser, is_there
+from tests.processes import CollectorProcess, free_port, wait_until
+from tests.test_collector_rules import good_play
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_there() and not os.environ.get("CI"), reason="chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as window:
+        yield window
+
+
+class Desk:
+    """A collector and the page on it."""
+
+    def __init__(self, window: Browser) -> None:
+        self.port = free_port()
+        self.collector = CollectorProcess(self.port)
+        self.window = window
+        window.open(f"http://127.0.0.1:{self.port}/")
+
+    def send(self, *targets: str) -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False) as http:
+            for target in targets:
+                http.get(target).raise_for_status()
+
+    def wait_for(self, selector: str, text: str) -> None:
+        wait_until(lambda: any(text in found for found in self.window.texts(selector)), f"{text} on the page")
+
+
+@pytest.fixture
+def desk(window: Browser) -> Iterator[Desk]:
+    desk = Desk(window)
+    yield desk
+    desk.collector.stop()
+
+
+def counts(desk: Desk) -> dict[str, str]:
+    """What stands at the top: name → number."""
+    pairs = [text.partition(" ") for text in desk.window.texts("#counts span")]
+    return {name: number for number, _, name in pairs}
+
+
+def kind_of(target: str) -> str:
+    return ping.read(target)[1]["e"]
+
+
+def test_a_play_appears_while_it_happens(desk: Desk) -> None:
+    """Pings come up in the play's timeline in their order, and the totals are those of the report."""
+    targets = good_play()
+    desk.send(*targets[:2])
+    desk.wait_for("#counts span", "2 pings")
+    assert desk.window.texts(".play .ping small") == ["e", "i"]
+    desk.send(*targets[2:])
+    desk.wait_for("#counts span", f"{len(targets)} pings")
+    kinds: list[str] = desk.window.run(
+        "return [...document.querySelectorAll('.play .ping')].map(each => each.dataset.kind)"
+    )
+    assert kinds == [kind_of(target) for target in targets]
+    report = httpx.get(f"http://127.0.0.1:{desk.port}/report", trust_env=False).json()
+    (media,) = report["media"]
+    cells = desk.window.texts("#totals tbody tr td")
+    assert cells[0] == media and cells[2] == "1"
+    assert cells[5] == f"{report['media'][media]['minutes_watched']:.2f}"
+    assert counts(desk)["violations"] == "0" and desk.window.texts("#violations li") == ["none"]
+
+
+def test_a_violation_is_told_in_words_and_marked(desk: Desk) -> None:
+    """A wrong ping is marked in its timeline, and what is wrong stands beside the play and in the list."""
+    targets = good_play()
+    start = next(target for target in targets if kind_of(target) == "s")
+    desk.send(targets[0], start, start.replace("&sa=", "&sa=1"))
+    desk.wait_for("#violations li.bad", "a second e=s of the same play")
+    assert len(desk.window.texts(".play .ping.wrong")) == 1
+    assert any("a second e=s" in text for text in desk.window.texts(".play ul.bad li"))
+    assert int(counts(desk)["violations"]) >= 1
+
+
+def test_a_duplicate_is_counted_and_not_drawn(desk: Desk) -> None:
+    """The same ping again changes no total and no timeline."""
+    targets = good_play()
+    desk.send(*targets, targets[1])
+    desk.wait_for("#counts span", "1 duplicates")
+    assert len(desk.window.texts(".play .ping")) == len(targets)
+
+
+def test_markup_in_a_title_is_text(desk: Desk) -> None:
+    """Whatever a ping holds is shown as it is, and never becomes part of the page."""
+    evil = "%3Cimg%20src%3Dx%20onerror%3D%22document.title%3D'taken'%22%3E"
+    desk.send(*(_titled(target, evil) for target in good_play()[:2]))
+    desk.wait_for(".play b", "<img src=x")
+    assert desk.window.run("return document.querySelectorAll('img').length") == 0
+    assert desk.window.run("return document.title") == "jwpingd collector"
+
+
+def test_a_ping_is_shown_whole_on_a_click(desk: Desk) -> None:
+    """All parameters of a ping can be read."""
+    desk.send(*good_play()[:1])
+    desk.wait_for("#counts span", "1 pings")
+    desk.window.click(".play .ping")
+    (text,) = desk.window.texts(".play pre")
+    assert "e = e" in text and "pli = " in text
+
+
+def test_the_page_waits_for_a_collector_that_is_away(desk: Desk) -> None:
+    """When the collector ends the page says so."""
+    desk.wait_for("#state", "live")
+    desk.collector.stop()
+    desk.wait_for("#state", "does not answer")
+
+
+def _titled(target: str, title: str) -> str:
+    pairs: list[Any] = [
+        f"t={title}" if pair.startswith("t=") else pair for pair in target.partition("?")[2].split("&")
+    ]
+    return f"{target.partition('?')[0]}?{'&'.join(pairs)}"
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    """No address of another host is in the page, and its policy forbids to ask any."""
+    page = Path(__file__).parent.parent / "jwpingd/collector/page.html"
+    text = page.read_text()
+    assert "://" not in text and "default-src 'none'" in text
