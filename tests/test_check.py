@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from jwpingd import cli
+from jwpingd.cli.checks import box as checks
+from jwpingd.device import Device, Fact
 
 GOOD = "a17e8PTFFffxLgpVuA4vVw"
 
@@ -37,6 +39,21 @@ def test_every_problem_is_told_at_once(box: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     for said in (f"{file}:2", "uplink.concurency", "concurrency", f"{file}:4", "perhaps", "analytics_id"):
         assert said in out
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "said"),
+    [
+        ("LibreELEC", None, "does not list 'LibreELEC': it is sent as Web"),
+        ("Android TV", None, ""),
+        ("LibreELEC", "Android TV", ""),
+        ("Android TV", "Own OS", "device.os = 'Own OS'"),
+    ],
+)
+def test_a_system_outside_the_interfaces_list_is_warned_of(name: str, setting: str | None, said: str) -> None:
+    """What reports will not know is told before they are empty."""
+    section = checks.device(Device("test", os_name=Fact(name, "/etc/os-release")), setting)
+    assert len(section.warnings) == bool(said) and said in "".join(section.warnings)
 
 
 def test_check_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

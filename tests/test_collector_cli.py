@@ -110,7 +110,7 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 def test_the_bad_days_are_read() -> None:
     """--fail may be repeated; shares and times go into the weather."""
-    arguments = parsed("--fail", "503:0.2", "--fail", "404:.1", "--reset", "0.5", "--delay", "2")
+    arguments = parsed("--fail", "503:0.2", "--fail", "404:.1", "--reset", "0.5", "--delay", "2s")
     assert arguments.fail == [(503, 0.2), (404, 0.1)]
     assert (arguments.reset, arguments.delay) == (0.5, 2.0)
 

@@ -48,7 +48,7 @@ def _with_configuration(loaded: Loaded, paths: Paths, *, is_offline: bool) -> It
     config = loaded.config
     yield configuration.effective(loaded)
     yield configuration.places(paths)
-    yield box.device(platforms.detect(Path("/")))
+    yield box.device(platforms.detect(Path("/")), config.device.os)
     yield box.clock(config)
     yield state_directory(paths.state_dir, config.spool.max_bytes)
     yield sockets(config, paths)

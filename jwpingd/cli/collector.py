@@ -112,9 +112,13 @@ def _add_weather(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--lose-answer", metavar="SHARE", type=float, default=0.0, help="taken, then reset: makes duplicates"
     )
-    group.add_argument("--delay", metavar="SECONDS", type=float, default=0.0, help="before every answer")
+    group.add_argument("--delay", metavar="SECONDS", type=_seconds, default=0.0, help="before every answer")
     group.add_argument(
-        "--offline", metavar="SECONDS", type=float, default=0.0, help="refuse connections for so long first"
+        "--offline",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="refuse connections for so long first",
     )
     group.add_argument("--seed", type=int, default=0, help="another order of bad luck (default: %(default)s)")
 
@@ -141,6 +145,14 @@ def _failure(text: str) -> tuple[int, float]:
         return int(status), float(share)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: the share must be a number from 0 to 1") from None
+
+
+def _seconds(text: str) -> float:
+    """Seconds, with or without their unit."""
+    try:
+        return float(text.removesuffix("s"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: seconds, such as 10 or 0.5s") from None
 
 
 def _port(text: str) -> int:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 
 from jwpingd.cli.checks.section import Section
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.device import Device, Fact
+from jwpingd.ping import LISTED_SYSTEMS
 
 
-def device(found: Device) -> Section:
+def device(found: Device, configured_os: str | None = None) -> Section:
     """What was read of the box, and where; what the configuration says instead is not in it."""
     rows = [("platform", found.platform, "")]
     for part in fields(found):
         fact = getattr(found, part.name)
         if isinstance(fact, Fact) or fact is None:
             rows.append((part.name, *((fact.value, fact.source) if fact else ("(not known)", ""))))
-    return Section("device", ("fact", "value", "source"), tuple(rows))
+    return Section("device", ("fact", "value", "source"), tuple(rows), tuple(_unlisted(found, configured_os)))
+
+
+def _unlisted(found: Device, configured_os: str | None) -> Iterator[str]:
+    """A system that the ping interface does not list is sent under another name, or may not be known."""
+    if configured_os is not None:
+        if configured_os not in LISTED_SYSTEMS:
+            yield f"device.os = {configured_os!r}: the ping interface does not list it; reports may not know it"
+    elif found.os_name is not None and found.os_name.value not in LISTED_SYSTEMS:
+        name = found.os_name.value
+        yield f"the ping interface does not list {name!r}: it is sent as Web, with its name in oosv (device.os)"
 
 
 def clock(config: Config) -> Section:
