@@ -68,7 +68,7 @@ class _PeopleScreen:
         self._is_coloured = sys.stdout.isatty()
 
     def listening(self, url: str) -> None:
-        _print(f"listening on {url}, with a page for a browser; stop with Ctrl-C\n{HEADING}")
+        _print(f"listening on {url}; open it in a browser, stop with Ctrl-C\n{HEADING}")
 
     def ping(self, received: Received) -> None:
         _print(ping_lines(received, is_coloured=self._is_coloured))

@@ -26,10 +26,10 @@ def _unlisted(found: Device, configured_os: str | None) -> Iterator[str]:
     """A system that the ping interface does not list is sent under another name, or may not be known."""
     if configured_os is not None:
         if configured_os not in LISTED_SYSTEMS:
-            yield f"device.os = {configured_os!r}: the ping interface does not list it; reports may not know it"
+            yield f"device.os = {configured_os!r}: the interface does not list it; reports may not know it"
     elif found.os_name is not None and found.os_name.value not in LISTED_SYSTEMS:
         name = found.os_name.value
-        yield f"the ping interface does not list {name!r}: it is sent as Web, with its name in oosv (device.os)"
+        yield f"the interface does not list {name!r}: it is sent as Web, with its name in oosv (device.os)"
 
 
 def clock(config: Config) -> Section:
