@@ -12,71 +12,73 @@ import trio
 from jwpingd.clock import BUILD_MS, Clock
 from jwpingd.daemon import trusted_time
 from jwpingd.daemon.timekeeper import Timekeeper
+from jwpingd.daemon.trusted_time import TrustedTime
 from jwpingd.spool import Entry
+from jwpingd.uplink import CollectorTime, Outcome
 from jwpingd.writer import Writer
 from tests.inline import entry, moody_spool, run, writer_on
+from tests.virtual_clocks import VirtualReaders
 
 NOW_MS = BUILD_MS + 10_000_000_000
 
 
-class Readers:
-    """A box whose clocks follow trio's; the wall clock is set and vouched for at will."""
+Answer = Callable[[VirtualReaders], CollectorTime]
 
-    def __init__(self, wall_ms: int) -> None:
-        self._wall_at_boot_ms = wall_ms
-        self.is_vouched_for = False
-        self._origin_s = trio.current_time()
-        self._stepped = trio.Event()
 
-    def boottime_ms(self) -> int:
-        return 1_000_000 + round((trio.current_time() - self._origin_s) * 1000)
+def unreachable(_box: VirtualReaders) -> CollectorTime:
+    return CollectorTime(Outcome.NO_ANSWER)
 
-    def wall_ms(self) -> int:
-        return self._wall_at_boot_ms + self.boottime_ms()
 
-    def boot_id(self) -> str:
-        return "boot"
+def without_date(_box: VirtualReaders) -> CollectorTime:
+    return CollectorTime(Outcome.ANSWERED)
 
-    def is_timesync_flag_set(self) -> bool:
-        return self.is_vouched_for
 
-    def is_kernel_synchronised(self) -> bool | None:
-        return None
+def out_of_time(_box: VirtualReaders) -> CollectorTime:
+    return CollectorTime(Outcome.OUT_OF_TIME)
 
-    def set_wall(self, wall_ms: int, *, is_vouched_for: bool) -> None:
-        """As a time service does: a step, and perhaps its flag."""
-        self._wall_at_boot_ms = wall_ms - self.boottime_ms()
-        self.is_vouched_for = is_vouched_for
-        self._stepped.set()
-        self._stepped = trio.Event()
 
-    async def wait_for_step(self, has_stepped: Callable[[], bool]) -> None:
-        await self._stepped.wait()
+def date_that_is(ahead_ms: int) -> Answer:
+    """The collector's Date, so much ahead of the box's clock as it was at first."""
+    offset_ms: list[int] = []
 
-    async def sleep_until_boot_ms(self, boot_ms: int) -> None:
-        await trio.sleep(max(0, boot_ms - self.boottime_ms()) / 1000)
+    def answer(box: VirtualReaders) -> CollectorTime:
+        offset_ms[:] = offset_ms or [box.wall_ms() - box.boottime_ms() + ahead_ms]
+        return CollectorTime(Outcome.ANSWERED, (box.boottime_ms() + offset_ms[0]) // 1000)
+
+    return answer
 
 
 class Box:
     """A timekeeper with its clock and writer."""
 
-    def __init__(self, directory: Path, wall_ms: int, date_s: float | None = None) -> None:
-        self.readers = Readers(wall_ms)
-        self.clock = Clock(self.readers, last_trusted_ms=trusted_time.read(directory))
+    def __init__(
+        self, directory: Path, wall_ms: int, answer: Answer = unreachable, boot: str = "boot"
+    ) -> None:
+        self.readers = VirtualReaders(wall_ms, boot=boot)
+        self.directory = directory
+        kept = trusted_time.read(directory)
+        self.clock = Clock(self.readers, last_trusted_ms=kept.wall_ms, proven_offset_ms=kept.proven_in(boot))
         self.writer: Writer = writer_on(moody_spool(directory))
+        self.answer = answer
         self.n_asked = 0
-        self._date_s = date_s
         self.timekeeper = Timekeeper(
             self.clock,
             self.writer,
             hold_max_s=600,
+            needs_tls=lambda: True,
             ask_collector=self._ask,
-            remember=lambda wall_ms: trusted_time.keep(directory, wall_ms),
+            remember=self._remember,
+            fraction=lambda: 0.999,
         )
 
-    async def _ask(self) -> float | None:
+    async def _ask(self) -> CollectorTime:
         self.n_asked += 1
-        return None if self._date_s is None else self._date_s + trio.current_time()
+        await trio.sleep(0.1)
+        return self.answer(self.readers)
+
+    async def _remember(self) -> None:
+        known = TrustedTime(self.clock.last_trusted_ms, self.readers.boot_id(), self.clock.proven_offset_ms)
+        trusted_time.keep(self.directory, known)
 
     def event(self) -> int:
         """Something happens now; its boottime."""
@@ -118,10 +120,12 @@ def test_a_ping_of_1970_gets_its_time_when_the_clock_is_set(tmp_path: Path) -> N
 
 
 def test_a_plausible_clock_is_believed_at_last(tmp_path: Path) -> None:
-    """Without proof pings are held for hold_max_s, then go by the box's clock; later ones at once."""
+    """A collector that tells no time: pings are held for hold_max_s, then go by the box's clock, and are
+    counted; later ones at once.
+    """
 
     async def main() -> None:
-        async with living(Box(tmp_path, wall_ms=NOW_MS)) as box:
+        async with living(Box(tmp_path, NOW_MS, without_date)) as box:
             box.event()
             await trio.sleep(590)
             assert await box.writer.claim(10) == []
@@ -133,6 +137,51 @@ def test_a_plausible_clock_is_believed_at_last(tmp_path: Path) -> None:
             await trio.sleep(2)
             assert len(await box.writer.claim(10)) == 1
             assert box.writer.account().clock_guessed == 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("answer", [unreachable, out_of_time])
+def test_while_nothing_can_be_sent_nothing_is_guessed(tmp_path: Path, answer: Answer) -> None:
+    """Offline for a day with an unproven clock: the time comes with the network, and is exact."""
+
+    async def main() -> None:
+        async with living(Box(tmp_path, NOW_MS, answer)) as box:
+            happened_ms = box.event()
+            await trio.sleep(24 * 3600)
+            assert not box.timekeeper.may_send
+            assert await box.writer.claim(10) == []
+            truth_ms = box.readers.wall_ms() + 40 * 86_400_000 - box.readers.boottime_ms()
+            box.answer = date_that_is(40 * 86_400_000)
+            box.timekeeper.network_changed()
+            await trio.sleep(5)
+            (claimed,) = await box.writer.claim(10)
+            assert claimed.sa_ms is not None and not claimed.is_guessed
+            assert abs(claimed.sa_ms - (happened_ms + truth_ms)) <= 1000
+            assert box.timekeeper.may_send
+
+    run(main)
+
+
+def test_a_certificate_out_of_time_shows_as_the_clock(tmp_path: Path) -> None:
+    """TLS that cannot work for the clock is a state of the clock."""
+
+    async def main() -> None:
+        async with living(Box(tmp_path, NOW_MS, out_of_time)) as box:
+            assert box.clock.state.name == "implausible"
+            assert "certificate" in box.clock.state.reason
+
+    run(main)
+
+
+def test_questions_get_rarer(tmp_path: Path) -> None:
+    """While the collector cannot be reached a day costs some three hundred questions, spread by jitter."""
+
+    async def main() -> None:
+        async with living(Box(tmp_path, NOW_MS)) as box:
+            box.event()
+            await trio.sleep(24 * 3600)
+            assert 250 <= box.n_asked <= 320
 
     run(main)
 
@@ -149,43 +198,81 @@ def test_an_implausible_clock_is_never_believed(tmp_path: Path) -> None:
     run(main)
 
 
-@pytest.mark.parametrize(("skew_s", "is_believed"), [(0, True), (299, True), (-299, True), (400, False)])
-def test_the_collectors_date_vouches_for_the_clock(tmp_path: Path, skew_s: int, is_believed: bool) -> None:
-    """A Date of a verified answer within 5 min of the box's clock is proof, and acted on at once."""
+@pytest.mark.parametrize("ahead_ms", [0, 299_000, -299_000, 400 * 86_400_000])
+def test_the_collectors_date_tells_the_time(tmp_path: Path, ahead_ms: int) -> None:
+    """A Date of a verified answer is the time, within a second, whatever the box's clock says; at once."""
 
     async def main() -> None:
-        date_s = (NOW_MS + 1_000_000) / 1000 + skew_s - trio.current_time()
-        async with living(Box(tmp_path, wall_ms=NOW_MS, date_s=date_s)) as box:
-            box.event()
+        async with living(Box(tmp_path, NOW_MS, date_that_is(ahead_ms))) as box:
+            happened_ms = box.event()
+            truth_ms = happened_ms + NOW_MS + ahead_ms - 1_000_000
             await trio.sleep(5)
-            assert len(await box.writer.claim(10)) == int(is_believed)
-            assert box.n_asked == (1 if is_believed else 2)
+            (claimed,) = await box.writer.claim(10)
+            assert claimed.sa_ms is not None and abs(claimed.sa_ms - truth_ms) <= 1000
+            assert not claimed.is_guessed
+            assert box.n_asked == 1
 
     run(main)
 
 
 def test_nobody_asks_while_nothing_is_held(tmp_path: Path) -> None:
-    """The collector is asked once at the start, for what an earlier run may have left, and not again."""
+    """Once the way is known to be open, the collector is asked only while pings wait for a time."""
 
     async def main() -> None:
-        async with living(Box(tmp_path, wall_ms=NOW_MS)) as box:
+        async with living(Box(tmp_path, NOW_MS, without_date)) as box:
             await box.writer.give_times("boot", 0, is_guess=True)
+            await trio.sleep(10)
             asked = box.n_asked
-            await trio.sleep(500)
+            await trio.sleep(5000)
             assert box.n_asked == asked
 
     run(main)
 
 
 def test_the_last_trusted_time_is_kept(tmp_path: Path) -> None:
-    """A clock that falls behind a time that was once right is implausible after a restart."""
+    """A clock that falls behind a time that was once right is implausible after the box started again."""
 
     async def main() -> None:
         box = Box(tmp_path, wall_ms=NOW_MS)
-        box.readers.is_vouched_for = True
+        box.readers.is_kernel = True
         async with living(box):
             await trio.sleep(70)
-        again = Box(tmp_path, wall_ms=NOW_MS - 10 * 24 * 3600 * 1000)
+        again = Box(tmp_path, wall_ms=NOW_MS - 10 * 24 * 3600 * 1000, boot="the next boot")
         assert again.clock.state.name == "implausible"
 
     run(main)
+
+
+def test_what_was_proven_is_kept_for_the_boot(tmp_path: Path) -> None:
+    """A daemon that starts again in the same boot knows the time, though the clock was set by hand since."""
+
+    async def main() -> None:
+        box = Box(tmp_path, wall_ms=0)
+        async with living(box):
+            box.readers.set_wall(NOW_MS, is_vouched_for=True)
+            await trio.sleep(1)
+        again = Box(tmp_path, wall_ms=5)
+        assert again.clock.is_trusted
+        assert again.clock.now().wall_ms == NOW_MS + again.clock.now().boot_ms - 1_001_000
+
+    run(main)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"12 boot", b"x boot 5", b"1 2 3 4", b"9" * 5000])
+def test_a_damaged_file_of_the_trusted_time_is_as_none(tmp_path: Path, content: bytes) -> None:
+    """It costs the knowledge and nothing else."""
+    (tmp_path / "last-trusted-ms").write_bytes(content)
+    assert trusted_time.read(tmp_path).proven_in("boot") is None
+
+
+def test_flash_is_spared(tmp_path: Path) -> None:
+    """What differs by less than a day, in the same boot by the same proof, is not written again."""
+    file = tmp_path / "last-trusted-ms"
+    trusted_time.keep(tmp_path, TrustedTime(NOW_MS, "boot", 77))
+    before = file.stat()
+    for same in (TrustedTime(NOW_MS + 80_000_000, "boot", 400), TrustedTime(NOW_MS + 80_000_000)):
+        trusted_time.keep(tmp_path, same)
+    assert file.stat() == before
+    for other in (TrustedTime(NOW_MS, "boot", 900), TrustedTime(NOW_MS, "next", 900)):
+        trusted_time.keep(tmp_path, other)
+        assert trusted_time.read(tmp_path) == other

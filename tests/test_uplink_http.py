@@ -17,7 +17,7 @@ import trio
 import trustme
 
 from jwpingd.retry import Answer
-from jwpingd.uplink import Options, Uplink
+from jwpingd.uplink import CollectorTime, Options, Outcome, Uplink
 from jwpingd.uplink.connections import Connections
 from jwpingd.uplink.failure import Failure, FailureKind
 from jwpingd.uplink.http import MAX_BODY_BYTES, tls_context
@@ -52,6 +52,7 @@ class Authority:
     good: ssl.SSLContext
     wrong_name: ssl.SSLContext
     expired: ssl.SSLContext
+    early: ssl.SSLContext
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +60,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     ca = trustme.CA()
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     ca.cert_pem.write_to_path(path)
-    then = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
+    day = datetime.timedelta(days=1)
+    then, later = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2001, 2099))
     return Authority(
         path,
         _context(ca.issue_cert("localhost")),
         _context(ca.issue_cert("collector.example")),
-        _context(ca.issue_cert("localhost", not_before=then, not_after=then + datetime.timedelta(days=1))),
+        _context(ca.issue_cert("localhost", not_before=then, not_after=then + day)),
+        _context(ca.issue_cert("localhost", not_before=later, not_after=later + day)),
     )
 
 
@@ -323,18 +326,19 @@ def test_a_proxy_that_refuses_says_nothing_about_the_ping() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server_certificate", "is_known", "why"),
+    ("server_certificate", "is_known", "why", "outcome"),
     [
-        ("good", False, "not accepted"),
-        ("wrong_name", True, "Hostname mismatch"),
-        ("expired", True, "certificate has expired"),
+        ("good", False, "not accepted", Outcome.NO_ANSWER),
+        ("wrong_name", True, "Hostname mismatch", Outcome.NO_ANSWER),
+        ("expired", True, "certificate has expired", Outcome.OUT_OF_TIME),
+        ("early", True, "certificate is not yet valid", Outcome.OUT_OF_TIME),
     ],
 )
 def test_who_is_not_trusted_is_not_told(
-    authority: Authority, server_certificate: str, is_known: bool, why: str
+    authority: Authority, server_certificate: str, is_known: bool, why: str, outcome: Outcome
 ) -> None:
-    """An unknown authority, another name, an expired certificate: not one request byte is sent, it shows
-    as a certificate error, and the ping is kept and tried again."""
+    """An unknown authority, another name, a certificate of another time: not one request byte is sent, it
+    shows as a certificate error, and the ping is kept and tried again."""
 
     async def main() -> None:
         queue = FakeQueue(1)
@@ -350,7 +354,7 @@ def test_who_is_not_trusted_is_not_told(
                 await until(lambda: uplink.status().retries.get("certificate", 0) >= 3)
             status = uplink.status()
             assert status.is_certificate_error and why in status.last_error and not status.is_online
-            assert await uplink.date_of_collector() is None
+            assert await uplink.time_of_collector() == CollectorTime(outcome)
             # Between two tries: httpcore does not close a socket whose handshake is cancelled.
             await until(lambda: not uplink.status().n_in_flight)
             nursery.cancel_scope.cancel()
@@ -372,7 +376,7 @@ def test_the_date_comes_over_verified_tls(authority: Authority) -> None:
         async with serving(authority.good, tell_date) as server:
             options = Options(f"https://localhost:{server.port}/stage", ca_file=authority.file)
             uplink = Uplink(FakeQueue(), VirtualClock(), options, stamp=stamp, run_blocking=inline)
-            assert await uplink.date_of_collector() == 784_123_200.0
+            assert await uplink.time_of_collector() == CollectorTime(Outcome.ANSWERED, 784_123_200.0)
             await uplink._connections.close()  # Else `run` does it, which is not needed here.
         assert server.request_lines() == [b"HEAD /stage/ HTTP/1.1"]
 

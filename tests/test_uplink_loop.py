@@ -16,7 +16,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwpingd.uplink import Options, Uplink
+from jwpingd.uplink import CollectorTime, Options, Outcome, Uplink
 from jwpingd.uplink.lanes import MAX_PARKED
 from tests.test_uplink_fakes import (
     DEAD,
@@ -461,7 +461,7 @@ def test_retry_after_holds_the_link(headers: dict[str, str], wall_s: float | Non
             await trio.sleep(30)
             uplink.network_changed()
             queue.put()
-            assert await uplink.date_of_collector() is None
+            assert await uplink.time_of_collector() == CollectorTime(Outcome.NO_ANSWER)
             await trio.sleep(until_s)
         late_s = [request.started_s for request in collector.requests if request.started_s > 1]
         assert min(late_s) == pytest.approx(until_s + 0.01)
@@ -535,21 +535,58 @@ def test_a_setup_that_fails_is_tried_again() -> None:
     virtual_run(main)
 
 
-def test_the_date_of_the_collector() -> None:
-    """A HEAD of the collector's root tells its time; no date, no answer or no TLS is None."""
-    noon = {"Date": NOON}
+def test_the_time_of_the_collector() -> None:
+    """A HEAD of the collector's root tells its time; an answer without one still shows that TLS works."""
+    noon, cached = {"Date": NOON}, {"Date": NOON, "Age": "7"}
+    told, silent, dead = (
+        CollectorTime(Outcome.ANSWERED, NOON_S),
+        CollectorTime(Outcome.ANSWERED),
+        CollectorTime(Outcome.NO_ANSWER),
+    )
 
     async def main() -> None:
-        for reply, expected in ((Reply(404, noon), NOON_S), (Reply(200), None), (DEAD, None)):
+        for reply, expected in (
+            (Reply(404, noon), told),
+            (Reply(200), silent),
+            (Reply(200, cached), silent),
+            (DEAD, dead),
+        ):
             collector = ScriptedCollector(partial(_always, reply))
             async with running(FakeQueue(), collector) as uplink:
-                assert await uplink.date_of_collector() == expected
+                assert await uplink.time_of_collector() == expected
                 assert collector.requests[0].target == "/"
                 assert uplink.status().is_online
         collector = ScriptedCollector(lambda i, n: Reply(200, noon))
         async with running(FakeQueue(), collector, options=Options("http://localhost:1")) as uplink:
-            assert await uplink.date_of_collector() is None
+            assert await uplink.time_of_collector() == dead
             assert not collector.requests
+
+    virtual_run(main)
+
+
+def test_nothing_is_sent_while_it_may_not_be() -> None:
+    """No try begins before `may_send` says yes; then all goes, without waiting for a timer."""
+
+    async def main() -> None:
+        queue, collector, may_send = FakeQueue(5), ScriptedCollector(), False
+        uplink = Uplink(
+            queue,
+            VirtualClock(),
+            paced(0),
+            stamp=stamp,
+            run_blocking=inline,
+            may_send=lambda: may_send,
+            make_transport=collector,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(uplink.run)
+            await trio.sleep(3600)
+            assert not collector.requests and uplink.status().next_try_boot_ms is None
+            may_send = True
+            uplink.look_again()
+            await trio.sleep(1)
+            assert len(queue.delivered_ids) == 5
+            nursery.cancel_scope.cancel()
 
     virtual_run(main)
 

@@ -19,8 +19,9 @@ from jwpingd.uplink import Options, Uplink, UplinkStatus
 from jwpingd.writer import RunBlocking, StoreStatus, Writer
 from jwpingd.writer.writer import SLOW_FLASH_S
 from tests.inline import entry, moody_spool, run, run_inline, writer_on
-from tests.test_timekeeper import NOW_MS, Readers
+from tests.test_timekeeper import NOW_MS
 from tests.test_uplink_fakes import OK, FakeQueue, ScriptedCollector, VirtualClock, stamp
+from tests.virtual_clocks import VirtualReaders
 
 T = TypeVar("T")
 INTERVAL_S = 30.0
@@ -214,7 +215,7 @@ def test_the_line_says_what_matters_most(
     """Flash before network before clock; then what waits and for how long, and who is connected."""
 
     async def main() -> None:
-        readers = Readers(NOW_MS)
+        readers = VirtualReaders(NOW_MS)
         readers.is_vouched_for = is_set
         boot_ms = readers.boottime_ms() - 1000 * age_s
         oldest = replace(entry(), boot_ms=boot_ms) if n_waiting else None

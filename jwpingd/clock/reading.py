@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 TIMESYNC_FLAG = Path("/run/systemd/timesync/synchronized")
-"""Made by systemd-timesyncd once it has reached a time server (systemd-timesyncd.service(8))."""
+"""Touched by systemd-timesyncd whenever it has heard a time server (systemd-timesyncd.service(8))."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STA_UNSYNC = 0x0040  # adjtimex(2): the clock is not synchronised
@@ -41,17 +41,22 @@ def boottime_ms() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _NS_PER_MS
 
 
+def monotonic_ms() -> int:
+    """Milliseconds since the box booted, standby left out."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // _NS_PER_MS
+
+
 def wall_ms() -> int:
     """Unix time as the box has it, right or wrong."""
     return time.time_ns() // _NS_PER_MS
 
 
-def is_timesync_flag_set() -> bool:
-    """Whether systemd-timesyncd has synchronised since boot."""
+def timesync_flag_ms() -> int | None:
+    """When systemd-timesyncd last set or slewed the clock, by the clock it made; None before that."""
     try:
-        return TIMESYNC_FLAG.exists()
+        return TIMESYNC_FLAG.stat().st_mtime_ns // _NS_PER_MS
     except OSError:
-        return False
+        return None
 
 
 def is_kernel_synchronised() -> bool | None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from jwpingd.clock.reading import boottime_ms
+from jwpingd.clock.reading import boottime_ms, monotonic_ms
 
 SHORT_WAIT_S = 5.0
 """Up to this a trio deadline will do: cheaper than a timer, and standby delays it by no more."""
@@ -24,9 +24,13 @@ SHORT_WAIT_S = 5.0
 POLL_S = 60.0
 """How long to wait at once where the kernel has no timerfd, and so how late standby can make us."""
 
+_STANDBY_MS = 1000
+"""BOOTTIME and MONOTONIC part by no less in standby.  Read one after the other they differ by a little."""
+
 _TFD_TIMER_ABSTIME = 1
 _TFD_TIMER_CANCEL_ON_SET = 2
-_NEVER_S = 2 ** (8 * ctypes.sizeof(ctypes.c_long) - 1) - 1  # the largest time_t that libc takes
+_NEVER_S = 2 ** (8 * ctypes.sizeof(ctypes.c_long) - 1) - 1
+"""The largest time_t that libc takes: the year 2038 where it has 32 bits."""
 
 
 async def sleep_until_boot_ms(boot_ms: int) -> None:
@@ -48,10 +52,10 @@ async def sleep_until_boot_ms(boot_ms: int) -> None:
 
 
 async def wait_for_step(has_stepped: Callable[[], bool]) -> None:
-    """Return when the wall clock is set.  Newer kernels return after standby as well.
+    """Return when the wall clock is set.  To the kernel a return from standby is a setting too.
 
     `has_stepped` is asked once the timer is armed, so that no step between two waits is lost.
-    Without timerfd it is asked every `POLL_S` instead.
+    Without timerfd it, and the time spent in standby, are looked at every `POLL_S` instead.
     """
     import trio
 
@@ -63,11 +67,12 @@ async def wait_for_step(has_stepped: Callable[[], bool]) -> None:
     except OSError as error:
         if error.errno == errno.ECANCELED:
             return
-    else:
+    if has_stepped():
         return
-    # There is no timerfd, and so nothing but looking.
+    # There is no timerfd, or the clock is beyond what a 32-bit one can wait for: nothing but looking.
+    standby_ms = _standby_ms()
     while True:
-        if has_stepped():
+        if has_stepped() or _standby_ms() - standby_ms >= _STANDBY_MS:
             return
         await trio.sleep(POLL_S)
 
@@ -84,6 +89,10 @@ async def _wait_on_timer(
             with suppress(BlockingIOError):
                 os.read(descriptor, 8)
                 return
+
+
+def _standby_ms() -> int:
+    return boottime_ms() - monotonic_ms()
 
 
 @contextmanager

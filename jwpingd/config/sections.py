@@ -284,7 +284,9 @@ class ClockSettings:
     hold_max_s: Annotated[
         float,
         About(
-            kinds.number(0, 604_800), "How long pings wait for that proof; then they go without.", "seconds"
+            kinds.number(0, 604_800),
+            "How long pings wait for that proof if the collector, too, tells no time; then they go without.",
+            "seconds",
         ),
     ] = 600.0
 

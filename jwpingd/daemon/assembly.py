@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import trio
 
 from jwpingd import identity
-from jwpingd.clock import Clock
+from jwpingd.clock import Clock, boot_id
 from jwpingd.config import Config
 from jwpingd.daemon import trusted_time
 from jwpingd.daemon.box import Box
@@ -23,6 +23,7 @@ from jwpingd.writer import RunBlocking
 
 T = TypeVar("T")
 
+_THREADS = trio.CapacityLimiter(4)  # Of our own: lookups of names that hang hold trio's, all 40 in the end.
 RECENT_BOOT_S = 5 * 60.0  # a daemon that starts this soon after the box starts with the box
 MAX_LOOK_UPS = 2  # at a time; the others wait in line
 _AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "session.resume_s", "clock", "log")
@@ -30,7 +31,7 @@ _AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "sessio
 
 async def run_in_thread(work: Callable[[], T], /) -> T:
     """Off the event loop.  A stop does not wait for a thread that hangs in the kernel."""
-    return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_THREADS)
 
 
 def few_threads() -> RunBlocking:
@@ -53,11 +54,13 @@ def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
 
 def clock(config: Config, state_dir: Path) -> Clock:
     """The box's clock, as far as the configuration lets it be believed."""
+    known = trusted_time.read(state_dir)
     return Clock(
         trust=config.clock.trust,
         # The configuration allows http only on loopback.
         is_collector_local=urlsplit(config.collector_url).scheme == "http",
-        last_trusted_ms=trusted_time.read(state_dir),
+        last_trusted_ms=known.wall_ms,
+        proven_offset_ms=known.proven_in(boot_id()),
     )
 
 

@@ -28,11 +28,13 @@ from jwpingd.daemon.caller import PeerCaller
 from jwpingd.daemon.queue import Queue
 from jwpingd.daemon.status_line import StatusLine, line
 from jwpingd.daemon.timekeeper import Timekeeper
+from jwpingd.daemon.trusted_time import TrustedTime
 from jwpingd.daemon.watchdog import Turning, Watchdog
 from jwpingd.errors import ConfigError, StoreError
 from jwpingd.server import Plays, Server
 from jwpingd.spool import Spool
-from jwpingd.uplink import Uplink
+from jwpingd.uplink import CollectorTime, Outcome, Uplink
+from jwpingd.uplink.connections import MakeTransport
 from jwpingd.writer import RunBlocking, StoreStatus, Writer
 
 _log = logging.getLogger("jwpingd")
@@ -60,7 +62,8 @@ class Daemon:
     """Everything, for one state directory.  `run` it once.
 
     `read_config` reads the configuration again for SIGHUP.  `run_blocking` is where commits happen,
-    `look_up` where players are looked up; tests on the mock clock pass inline ones.
+    `look_up` where players are looked up; tests on the mock clock pass inline ones.  `make_transport`
+    replaces the network.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Daemon:
         box: Box,
         run_blocking: RunBlocking = assembly.run_in_thread,
         look_up: RunBlocking | None = None,
+        make_transport: MakeTransport | None = None,
     ) -> None:
         self.config = config
         self._box = box
@@ -80,6 +84,7 @@ class Daemon:
         self._read_config = read_config
         self._clock = clock
         self._run_blocking = run_blocking
+        self._make_transport = make_transport
         self._started_boot_ms = clock.now().boot_ms
         self._stopping = trio.Event()
         self._stop_at = float("inf")
@@ -105,6 +110,15 @@ class Daemon:
         )
         self._uplink: Uplink | None = None
         self._uplink_scope = trio.CancelScope()
+        self._timekeeper = Timekeeper(
+            clock,
+            self.writer,
+            hold_max_s=config.clock.hold_max_s,
+            needs_tls=lambda: self.config.collector_url.startswith("https://"),
+            ask_collector=self._time_of_collector,
+            remember=self._remember_clock,
+            let_send=self._let_send,
+        )
 
     async def run(self, players: socket.socket, operators: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT, or until `stop` is called."""
@@ -151,16 +165,9 @@ class Daemon:
             notify.extend_timeout(MORE_TIME_S, f"opening the store for {self.writer.flash_busy_s:.0f} s now")
 
     async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
-        timekeeper = Timekeeper(
-            self._clock,
-            self.writer,
-            hold_max_s=self.config.clock.hold_max_s,
-            ask_collector=self._date_of_collector,
-            remember=lambda wall_ms: trusted_time.keep(self._state_dir, wall_ms),
-        )
         nursery.start_soon(self.writer.run)
         nursery.start_soon(self._plays.run)
-        nursery.start_soon(timekeeper.run)
+        nursery.start_soon(self._timekeeper.run)
         nursery.start_soon(self._run_uplink)
         nursery.start_soon(self._tidy)
         if notify.is_heard():
@@ -183,6 +190,8 @@ class Daemon:
                 hold_backlog_until_s=hold_until_s,
                 wall_s=self._wall_s,
                 on_change=self._status_line.note,
+                may_send=lambda: self._timekeeper.may_send,
+                make_transport=self._make_transport,
             )
             with trio.CancelScope() as self._uplink_scope:
                 await self._uplink.run()
@@ -191,8 +200,19 @@ class Daemon:
         wall_ms = self._clock.now().wall_ms
         return None if wall_ms is None else wall_ms / 1000
 
-    async def _date_of_collector(self) -> float | None:
-        return None if self._uplink is None else await self._uplink.date_of_collector()
+    async def _time_of_collector(self) -> CollectorTime:
+        if self._uplink is None:
+            return CollectorTime(Outcome.NO_ANSWER)
+        return await self._uplink.time_of_collector()
+
+    def _let_send(self) -> None:
+        if self._uplink is not None:
+            self._uplink.look_again()
+
+    async def _remember_clock(self) -> None:
+        clock = self._clock
+        known = TrustedTime(clock.last_trusted_ms, clock.now().boot_id, clock.proven_offset_ms)
+        await self._run_blocking(lambda: trusted_time.keep(self._state_dir, known))
 
     # --- while it runs ------------------------------------------------------------------------
 
@@ -233,9 +253,10 @@ class Daemon:
         while True:
             try:
                 await self.writer.on_spool(lambda spool: spool.thorough_check())
-                if self._clock.is_trusted:
-                    await self.writer.expire(self._clock.guess_now())
-                    trusted_time.keep(self._state_dir, self._clock.last_trusted_ms)
+                wall_ms = self._clock.now().wall_ms
+                if wall_ms is not None:
+                    await self.writer.expire(wall_ms)
+                    await self._remember_clock()
             except StoreError as exc:
                 _log.warning("the store could not be looked through: %s", exc)
             await self._clock.sleep_until_boot_ms(self._clock.now().boot_ms + EXPIRE_EVERY_MS)

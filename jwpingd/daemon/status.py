@@ -7,6 +7,7 @@ from typing import Any
 
 from jwpingd import __version__
 from jwpingd.clock import Clock
+from jwpingd.moment import Moment
 from jwpingd.server import Server
 from jwpingd.server.connection import Connection
 from jwpingd.sockets.credentials import Peer
@@ -34,7 +35,7 @@ def report(
         "up_s": round((now.boot_ms - started_boot_ms) / 1000, 1),
         **_counters(account, clock),
         "store": {"state": "degraded" if store.reason else "ok", **asdict(store)},
-        "clock": {"state": clock.state.name, "reason": clock.state.reason, "wall_ms": clock.guess_now()},
+        "clock": _clock(clock, now),
         "uplink": uplink,
         "plays_held": n_held_plays,
         "clients": [_client(connection, peer) for connection, peer in server.connections.items()],
@@ -58,7 +59,9 @@ def age_s(account: Account, clock: Clock) -> float | None:
         return None
     if oldest.boot_id == now.boot_id:
         return round((now.boot_ms - oldest.boot_ms) / 1000, 1)
-    return None if oldest.sa_ms is None else round(max(0, clock.guess_now() - oldest.sa_ms) / 1000, 1)
+    if oldest.sa_ms is None or now.wall_ms is None:
+        return None
+    return round(max(0, now.wall_ms - oldest.sa_ms) / 1000, 1)
 
 
 def _counters(account: Account, clock: Clock) -> dict[str, Any]:
@@ -71,6 +74,17 @@ def _counters(account: Account, clock: Clock) -> dict[str, Any]:
         "dropped": dict(account.dropped),
         "clock_guessed": account.clock_guessed,
         "oldest_waiting_s": age_s(account, clock),
+    }
+
+
+def _clock(clock: Clock, now: Moment) -> dict[str, Any]:
+    """`wall_ms` is the box's clock as it is, `known_ms` the time that pings get, null while it is unknown."""
+    state = clock.state
+    return {
+        "state": state.name,
+        "reason": state.reason,
+        "wall_ms": clock.guess_now(),
+        "known_ms": now.wall_ms,
     }
 
 

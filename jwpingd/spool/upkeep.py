@@ -15,10 +15,13 @@ _DAY_MS = 86_400_000
 
 
 def expire(store: Store, wall_ms: int, except_ids: Collection[int]) -> int:
-    """Drop what is older than the limit of age; how many.  Raises sqlite3.Error."""
+    """Drop what is older than the limit of age; how many.  Raises sqlite3.Error.
+
+    What was dated by a clock that nobody vouched for may be young, so it does not expire.
+    """
     before_ms = wall_ms - int(store.limits.max_age_days * _DAY_MS)
-    too_old = _ids(store, "SELECT id FROM ping WHERE sa_ms < ? ORDER BY id", before_ms)
-    letters = _ids(store, "SELECT id FROM aside WHERE sa_ms < ? ORDER BY id", before_ms)
+    too_old = _ids(store, "SELECT id FROM ping WHERE sa_ms < ? AND NOT is_guessed ORDER BY id", before_ms)
+    letters = _ids(store, "SELECT id FROM aside WHERE sa_ms < ? AND NOT is_guessed ORDER BY id", before_ms)
     return _drop(store, [each for each in too_old if each not in except_ids], letters, "age")
 
 

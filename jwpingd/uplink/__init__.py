@@ -5,6 +5,6 @@ former are pure.  `loop` is the only one that acts.
 """
 
 from jwpingd.uplink.loop import Uplink
-from jwpingd.uplink.ports import Clock, Options, Queue, UplinkStatus
+from jwpingd.uplink.ports import Clock, CollectorTime, Options, Outcome, Queue, UplinkStatus
 
-__all__ = ["Clock", "Options", "Queue", "Uplink", "UplinkStatus"]
+__all__ = ["Clock", "CollectorTime", "Options", "Outcome", "Queue", "Uplink", "UplinkStatus"]

@@ -16,9 +16,13 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`reason` is short and for counting; `text` is one line for people, without secrets."""
+    """`reason` is short and for counting; `text` is one line for people, without secrets.
+
+    `is_out_of_time`: a certificate error that a wrong clock would make (expired, or not yet valid).
+    """
 
     kind: FailureKind
     reason: str
     text: str
     is_certificate_error: bool = False
+    is_out_of_time: bool = False

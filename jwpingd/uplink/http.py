@@ -128,6 +128,7 @@ def silence_loggers() -> None:
 # --- how it is done -------------------------------------------------------------------------------
 
 _SENDABLE = re.compile(rb"/[!-~]*")  # what h11 lets through, RFC 9112 §3.2
+_OUT_OF_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _HASHED_LINK = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # as `openssl rehash` names them
 
 
@@ -161,9 +162,9 @@ def _has_hashed_links(directory: Path) -> bool:
 
 def _answer(response: httpx.Response) -> Answer:
     fields = response.headers
-    return Answer(
-        response.status_code, fields.get("content-type"), fields.get("retry-after"), fields.get("date")
-    )
+    # What a cache kept has the Date of when it was made (RFC 9111 §5.1): no clock.
+    date = None if "age" in fields else fields.get("date")
+    return Answer(response.status_code, fields.get("content-type"), fields.get("retry-after"), date)
 
 
 async def _finish(response: httpx.Response) -> None:
@@ -183,9 +184,15 @@ async def _finish(response: httpx.Response) -> None:
 
 def _failure(exc: Exception) -> Failure:
     text = " ".join(str(exc).split())[:200]
-    certificate_error = _certificate_error(exc)
-    if certificate_error is not None:
-        return Failure(FailureKind.UNREACHABLE, "certificate", certificate_error, is_certificate_error=True)
+    refused = _certificate_error(exc)
+    if refused is not None:
+        return Failure(
+            FailureKind.UNREACHABLE,
+            "certificate",
+            f"certificate not accepted: {refused.verify_message}",
+            is_certificate_error=True,
+            is_out_of_time=refused.verify_code in _OUT_OF_TIME,
+        )
     name = type(exc).__name__
     if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
         return Failure(FailureKind.UNREACHABLE, name, text or name)
@@ -194,10 +201,10 @@ def _failure(exc: Exception) -> Failure:
     return Failure(FailureKind.NOT_TAKEN, name, text if text and is_text_safe else name)
 
 
-def _certificate_error(exc: BaseException | None) -> str | None:
+def _certificate_error(exc: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """Why the collector's certificate was not accepted, if that is at the bottom of it."""
     while exc is not None:
         if isinstance(exc, ssl.SSLCertVerificationError):
-            return f"certificate not accepted: {exc.verify_message}"
+            return exc
         exc = exc.__cause__ or exc.__context__
     return None

@@ -18,7 +18,7 @@ from jwpingd.uplink.connections import Connections, MakeTransport
 from jwpingd.uplink.failure import Failure, FailureKind
 from jwpingd.uplink.lanes import Claim, Held, Lanes
 from jwpingd.uplink.link import Change, Link, Try
-from jwpingd.uplink.ports import Clock, Options, Queue, UplinkStatus
+from jwpingd.uplink.ports import Clock, CollectorTime, Options, Outcome, Queue, UplinkStatus
 from jwpingd.uplink.tally import Tally
 from jwpingd.uplink.waiting import Bell, Watch
 from jwpingd.writer import RunBlocking
@@ -32,12 +32,17 @@ def _unknown_wall_s() -> float | None:
     return None
 
 
+def _yes() -> bool:
+    return True
+
+
 class Uplink:
     """Delivers what is in the queue.  `run` does the work; all else may be called from the same loop.
 
     `stamp` makes the target that is sent from an entry's target and its `sa` in ms.
     `hold_backlog_until_s` (boottime) delays what is waiting when `run` begins, not what comes later.
     `wall_s` is the trusted wall clock, or None.  `on_change` is told when the link goes down or comes up.
+    While `may_send` says no, no try begins.
     `fraction` gives random numbers in [0, 1).
     """
 
@@ -52,6 +57,7 @@ class Uplink:
         hold_backlog_until_s: float = -inf,
         wall_s: Callable[[], float | None] = _unknown_wall_s,
         on_change: Callable[[], None] = lambda: None,
+        may_send: Callable[[], bool] = _yes,
         fraction: Callable[[], float] = random.random,
         make_transport: MakeTransport | None = None,
     ) -> None:
@@ -62,6 +68,7 @@ class Uplink:
         self._wall_s = wall_s
         self._on_change = on_change
         self.n_rounds = 0
+        self._may_send = may_send
         self._fraction = fraction
         self._connections = Connections(options, run_blocking, make_transport)
         self._link = Link(first_s=options.retry_first_s, max_s=options.retry_max_s)
@@ -112,21 +119,25 @@ class Uplink:
             elif held is not None:
                 self._give_back(held)
 
-    async def date_of_collector(self) -> float | None:
-        """Unix time by the collector's `Date`; None if it cannot be had over verified TLS.
+    async def time_of_collector(self) -> CollectorTime:
+        """The collector's `Date`, and whether verified TLS to it works.
 
-        Asks for nothing while a `Retry-After` holds the link.
+        Asks for nothing while a `Retry-After` holds the link, nor where there is no TLS.
         """
         is_held = self._link.held_until_s > self._clock.boot_s()
         if is_held or not self._options.collector_url.startswith("https://"):
-            return None
+            return CollectorTime(Outcome.NO_ANSWER)
         result = await self._connections.ask("HEAD", "/")
         self._busy_s = self._clock.boot_s()
         self._bell.ring()
         if isinstance(result, Failure):
             self._tally.failed(result.text, is_certificate_error=result.is_certificate_error)
-            return None
-        return http_date_s(result.date) if result.date else None
+            return CollectorTime(Outcome.OUT_OF_TIME if result.is_out_of_time else Outcome.NO_ANSWER)
+        return CollectorTime(Outcome.ANSWERED, http_date_s(result.date) if result.date else None)
+
+    def look_again(self) -> None:
+        """`may_send` may say something else now."""
+        self._bell.ring()
 
     def status(self) -> UplinkStatus:
         """How it stands."""
@@ -148,7 +159,7 @@ class Uplink:
 
     async def _start_what_may_start(self, nursery: trio.Nursery) -> None:
         """Start tries, in order, until nothing more may start now."""
-        while len(self._in_flight) < self._options.concurrency:
+        while self._has_room():
             now_s = self._clock.boot_s()
             if self._link.start_at() > now_s:
                 return
@@ -181,14 +192,17 @@ class Uplink:
 
     async def _sleep(self) -> None:
         """Until a try may start, the bell rings, or idle connections are due to be closed."""
-        has_room = len(self._in_flight) < self._options.concurrency
-        self._wake_s = max(self._lanes.wake_at(), self._link.start_at()) if has_room else inf
+        self._wake_s = max(self._lanes.wake_at(), self._link.start_at()) if self._has_room() else inf
         close_s = inf
         if self._connections.n_open and not self._in_flight:
             close_s = self._busy_s + IDLE_CLOSE_S
         await self._bell.wait(min(self._wake_s, close_s))
         if close_s <= self._clock.boot_s() and not self._in_flight:
             await self._connections.close()
+
+    def _has_room(self) -> bool:
+        """Whether another try may be under way."""
+        return len(self._in_flight) < self._options.concurrency and self._may_send()
 
     # --- one try ------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +63,22 @@ class Options:
     proxy: str | None = field(default=None, repr=False)  # may hold a password
     user_agent: str | None = None
     ca_file: Path | None = None
+
+
+class Outcome(Enum):
+    """What came of asking the collector for its time."""
+
+    ANSWERED = "answered"  # over verified TLS, so the way is open
+    OUT_OF_TIME = "out of time"  # by this box's clock its certificate is not valid
+    NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorTime:
+    """`date_s` is Unix time by the collector's `Date`; None if it was not told."""
+
+    outcome: Outcome
+    date_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

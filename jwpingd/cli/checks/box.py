@@ -39,7 +39,5 @@ def clock(config: Config) -> Section:
     rows = (("state", state.name), ("reason", state.reason))
     if state.name == "trusted":
         return Section("clock", ("what", "value"), rows)
-    hold_s = config.clock.hold_max_s
-    return Section(
-        "clock", ("what", "value"), rows, (f"{state.reason}: pings are held back, for {hold_s:g} s at most",)
-    )
+    warning = f"{state.reason}: pings are held back until the collector, or a time service, tells the time"
+    return Section("clock", ("what", "value"), rows, (warning,))

@@ -13,7 +13,7 @@ from jwpingd.cli.checks.section import Section
 from jwpingd.config import Config, written
 
 _TIMEOUT_S = 5.0  # Someone is waiting at the terminal.
-_MAX_SKEW_S = 300.0  # The difference from which `sa` is not believed either (design: clock).
+_MAX_SKEW_S = 300.0  # What a time service keeps by far, and people notice on a clock.
 
 
 def collector(config: Config) -> Section:
