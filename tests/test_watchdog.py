@@ -215,8 +215,8 @@ def test_the_line_says_what_matters_most(
     """Flash before network before clock; then what waits and for how long, and who is connected."""
 
     async def main() -> None:
-        readers = VirtualReaders(NOW_MS)
-        readers.is_vouched_for = is_set
+        readers = VirtualReaders(NOW_MS, boot="boot")
+        readers.is_kernel = is_set or None
         boot_ms = readers.boottime_ms() - 1000 * age_s
         oldest = replace(entry(), boot_ms=boot_ms) if n_waiting else None
         account = Account(accepted=n_waiting, waiting=n_waiting, oldest=oldest)
