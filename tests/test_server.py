@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jwpingd.device import Device
 from jwpingd.errors import OutOfSequence
 from jwpingd.events import Consent
 from jwpingd.ping import Facts
-from jwpingd.server import Claims, Limits, Plays, Rules, Server
+from jwpingd.server import Caller, Claims, Limits, Plays, Rules, Server
 from jwpingd.server.connection import READ_BYTES
 from jwpingd.server.plays import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
@@ -62,10 +63,32 @@ class KnownCaller:
         return {}
 
 
+class SlowCaller(KnownCaller):
+    """A player of whom nothing is known before a look that takes its time."""
+
+    look_s = 1.5
+
+    def __init__(self) -> None:
+        self._app_id = "unknown"
+
+    async def prepare(self, claims: Claims) -> None:
+        await trio.sleep(self.look_s)
+        self._app_id = "found"
+
+    def facts(self, claims: Claims) -> Facts | None:
+        return describe(replace(claims, app_id=claims.app_id or self._app_id))
+
+
+class EndlessCaller(SlowCaller):
+    """A player of whom nothing will ever be known."""
+
+    look_s = float("inf")
+
+
 class House:
     """A server with its writer and a store in a directory; players connect to it."""
 
-    def __init__(self, directory: Path, **limits: Any) -> None:
+    def __init__(self, directory: Path, caller: Callable[[], Caller] = KnownCaller, /, **limits: Any) -> None:
         self.spool = moody_spool(directory / "state")
         self.writer = writer_on(self.spool, memory_max=1000)
         self.clock = VirtualClock()
@@ -78,9 +101,7 @@ class House:
             "max_events_per_s": 1000,
         }
         self.limits = Limits(rules, **(values | limits))
-        self.server = Server(
-            self.plays, self.writer, self.clock, self.limits, lambda _sock, _peer: KnownCaller()
-        )
+        self.server = Server(self.plays, self.writer, self.clock, self.limits, lambda _sock, _peer: caller())
         self.path = directory / "player.sock"
         self.stopping = trio.Event()
 
@@ -720,3 +741,44 @@ def _close_sockets() -> Iterator[None]:
     Player.__init__ = original  # type: ignore[method-assign]
     for sock in opened:
         sock.close()
+
+
+# --- who plays ------------------------------------------------------------------------------------
+
+
+def test_a_play_waits_until_its_player_is_known(tmp_path: Path) -> None:
+    """Meanwhile nothing is lost, nothing changes places, and every ping keeps its moment."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path, SlowCaller)) as house:
+            player = house.connect()
+            player.write({"event": "hello", "id": 0}, ITEM | {"id": 1}, tick(0), REMOVE, ITEM | {"id": 2})
+            await settle()
+            assert (player.replies(), house.kinds()) == ([{"ack": 0}], "")
+            player.write({"event": "hello", "app": {"id": "other"}}, ITEM | {"id": 3})
+            await settle(10)
+            assert player.replies() == [{"ack": 1}, {"ack": 2}, {"ack": 3}]
+            pings = house.pings()
+            assert [kind for kind, _ in pings] == ["e", "s", "gab", "e", "e"]
+            assert [values["bun"] for _, values in pings] == ["found"] * 4 + ["other"]
+            moments_ms = [int(values["sa"]) for _, values in pings]
+            assert len(set(moments_ms[:4])) == 1
+
+    run(main)
+
+
+def test_a_stop_does_not_wait_for_a_look(tmp_path: Path) -> None:
+    """What was written before the stop is on flash, even if nobody ever learns who wrote it."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path, EndlessCaller)) as house:
+            player = house.connect()
+            player.write(ITEM, tick(0))
+            await settle()
+            player.write(REMOVE, ITEM, tick(0))
+        pings = moody_spool(tmp_path / "state")
+        entries = pings.waiting(100)
+        pings.close()
+        assert " ".join(entry.kind for entry in entries) == "e s gab e s gab"
+
+    run(main)

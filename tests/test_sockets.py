@@ -8,13 +8,14 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jwpingd.errors import AlreadyRunning, OperatorError
-from jwpingd.sockets import listening
-from jwpingd.sockets.credentials import Peer, peer
+from jwpingd.sockets import credentials, listening
+from jwpingd.sockets.credentials import Peer, is_still_there, peer
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -221,3 +222,43 @@ def test_a_directory_that_cannot_be_locked_is_the_operators(tmp_path: Path) -> N
     with pytest.raises(OperatorError, match="cannot open"):
         listening.lock(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_a_pid_is_the_peers_until_it_was_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pidfd: bool
+) -> None:
+    """While the peer lives, and while it is dead and not waited for, its pid is its own; then no more."""
+    if not has_pidfd:
+        monkeypatch.setattr(credentials, "SO_PEERPIDFD", 30_000)  # as on Linux before 6.5: no such option
+    path = tmp_path / "player.sock"
+    program = f"import socket as s, sys; c = s.socket(s.AF_UNIX); c.connect({str(path)!r}); sys.stdin.read()"
+    with listening.bind(path, mode=0o600, group=None) as listener:
+        listener.setblocking(True)
+        player = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+        accepted, _ = listener.accept()
+        with accepted:
+            known = peer(accepted)
+            assert known.pid == player.pid and is_still_there(accepted, known)
+            assert not is_still_there(accepted, Peer(os.getpid(), known.uid, known.gid))
+            assert player.stdin is not None
+            player.stdin.close()
+            os.waitid(os.P_PID, player.pid, os.WEXITED | os.WNOWAIT)
+            assert is_still_there(accepted, known)
+            player.wait()
+            assert not is_still_there(accepted, known)
+
+
+def test_a_pid_used_again_before_linux_6_5(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only start time and user can be compared, a difference in either is enough."""
+    monkeypatch.setattr(credentials, "SO_PEERPIDFD", 30_000)
+    one, other = socket.socketpair()
+    with one, other:
+        known = peer(one)
+        assert known.start_ticks is not None and is_still_there(one, known)
+        for changed in (
+            replace(known, start_ticks=known.start_ticks - 1),
+            replace(known, start_ticks=None),
+            replace(known, uid=known.uid + 1),
+        ):
+            assert not is_still_there(one, changed)

@@ -30,12 +30,13 @@ class Files:
         file = self._open(path)
         if file is None:
             return None
+        max_bytes = max(0, min(MAX_TEXT_BYTES, self._left_bytes))
         try:
             with file:
-                raw = file.read(min(MAX_TEXT_BYTES, self._left_bytes) + 1)
+                raw = file.read(max_bytes + 1)
         except OSError:
             return None
-        if len(raw) > min(MAX_TEXT_BYTES, self._left_bytes):
+        if len(raw) > max_bytes:
             return None
         self._left_bytes -= len(raw)
         return raw.decode("utf-8", "replace")
