@@ -109,6 +109,10 @@ class ConfigError(OperatorError):
         self.problems = tuple(problems)
 
 
+class NotRunning(OperatorError):
+    """No daemon answers on the control socket."""
+
+
 class AlreadyRunning(OperatorError):
     """Another daemon holds this state directory or answers on this socket."""
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import uuid
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwpingd.errors import BadEvent
-from jwpingd.events import AdvertisingClaim, UserClaim
-from jwpingd.identity import INSTALL_ID_NAME, MAX_TOKEN_BYTES, advertising_id, install_id, user_hash
+from jwpingd.events import AdvertisingClaim, Consent, UserClaim
+from jwpingd.identity import (
+    ADVERTISING_ID,
+    INSTALL_ID,
+    MAX_TOKEN_BYTES,
+    BoxConsent,
+    StoredId,
+    advertising_id,
+    machine_id,
+    read_consent,
+    store_consent,
+    user_hash,
+)
 
 SECRET = "s3cr3t-4711"
 ANNA = "3ccf8cb4bf52ea1a9cc6e8d4d9cd4a2e1e3d7e8c"
@@ -152,77 +164,132 @@ def test_a_token_may_be_8_kib() -> None:
         user_hash(UserClaim(token=fitting + "s"), "sub")
 
 
-# --- the installation -----------------------------------------------------------------------
+# --- the ids of the installation ------------------------------------------------------------
 
 MACHINE = "3d1219c7c4c5404aaa1f6d2a48adfda4"
 
+each_kind = pytest.mark.parametrize("kind", [INSTALL_ID, ADVERTISING_ID], ids=lambda kind: kind.file_name)
 
-def test_an_install_id_is_made_once(tmp_path: Path) -> None:
-    """The id is 8 of [0-9a-z], the same ever after, in a file of its owner alone without the machine-id."""
-    made = install_id(tmp_path, is_made=True, machine_id=MACHINE)
-    assert made is not None and re.fullmatch("[0-9a-z]{8}", made)
-    assert install_id(tmp_path, is_made=True, machine_id=MACHINE) == made
-    assert install_id(tmp_path, is_made=False, machine_id=f"{MACHINE}\n") == made
-    path = tmp_path / INSTALL_ID_NAME
-    assert os.listdir(tmp_path) == [INSTALL_ID_NAME]
+
+@each_kind
+def test_an_id_is_made_once(tmp_path: Path, kind: StoredId) -> None:
+    """The id is the same ever after, in a file of its owner alone without the machine-id."""
+    made = kind.read_or_make(tmp_path, MACHINE)
+    assert made is not None and kind.form.fullmatch(made)
+    assert kind.read_or_make(tmp_path, MACHINE) == made
+    assert kind.read(tmp_path, MACHINE) == made
+    path = tmp_path / kind.file_name
+    assert os.listdir(tmp_path) == [kind.file_name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert MACHINE not in path.read_text()
 
 
-def test_no_id_is_made_unless_asked(tmp_path: Path) -> None:
+def test_ids_have_the_form_that_pings_allow(tmp_path: Path) -> None:
+    """The install id is 8 of [0-9a-z], the advertising id a random UUID (version 4)."""
+    made = INSTALL_ID.read_or_make(tmp_path, MACHINE)
+    assert made is not None and re.fullmatch("[0-9a-z]{8}", made)
+    made = ADVERTISING_ID.read_or_make(tmp_path, MACHINE)
+    assert made is not None and uuid.UUID(made).version == 4
+    assert advertising_id("generate", None, made) == made
+
+
+@each_kind
+def test_no_id_is_made_unless_asked(tmp_path: Path, kind: StoredId) -> None:
     """A command that only looks makes no id and writes nothing."""
-    assert install_id(tmp_path, is_made=False, machine_id=MACHINE) is None
+    assert kind.read(tmp_path, MACHINE) is None
     assert os.listdir(tmp_path) == []
 
 
-def test_an_image_does_not_clone_its_id(tmp_path: Path) -> None:
+@each_kind
+def test_an_image_does_not_clone_its_id(tmp_path: Path, kind: StoredId) -> None:
     """An id stored on another machine is discarded, and each machine keeps its own new one."""
-    golden = install_id(tmp_path, is_made=True, machine_id=MACHINE)
+    golden = kind.read_or_make(tmp_path, MACHINE)
     other = "f" * 32
-    assert install_id(tmp_path, is_made=False, machine_id=other) is None
-    made = install_id(tmp_path, is_made=True, machine_id=other)
+    assert kind.read(tmp_path, other) is None
+    made = kind.read_or_make(tmp_path, other)
     assert made is not None and made != golden
-    assert install_id(tmp_path, is_made=True, machine_id=other) == made
+    assert kind.read_or_make(tmp_path, other) == made
 
 
-@pytest.mark.parametrize("machine_id", [None, "", "uninitialized\n"])
-def test_a_box_without_machine_id_has_an_install_id(tmp_path: Path, machine_id: str | None) -> None:
-    """No machine-id, or none yet, is one and the same nameless machine."""
-    made = install_id(tmp_path, is_made=True, machine_id=machine_id)
+@each_kind
+def test_an_id_is_another_after_it_was_discarded(tmp_path: Path, kind: StoredId) -> None:
+    """Discarding leaves no file, may be repeated, and the next id is another."""
+    made = kind.read_or_make(tmp_path, MACHINE)
+    for _ in range(2):
+        kind.discard(tmp_path)
+        assert os.listdir(tmp_path) == []
+    assert kind.read_or_make(tmp_path, MACHINE) != made
+
+
+def test_a_box_without_machine_id_has_an_id(tmp_path: Path) -> None:
+    """No machine-id is one nameless machine; an id of its time does not go over to a named one."""
+    made = INSTALL_ID.read_or_make(tmp_path, None)
     assert made is not None
-    assert install_id(tmp_path, is_made=True, machine_id=None) == made
-    assert install_id(tmp_path, is_made=False, machine_id=MACHINE) is None
+    assert INSTALL_ID.read_or_make(tmp_path, None) == made
+    assert INSTALL_ID.read(tmp_path, MACHINE) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, None),
+        (b"", None),
+        (b"uninitialized\n", None),
+        (f"{MACHINE}\n".encode(), MACHINE),
+        (MACHINE.encode(), MACHINE),
+    ],
+)
+def test_the_machine_id_is_read_where_there_is_one(
+    tmp_path: Path, content: bytes | None, expected: str | None
+) -> None:
+    """No file, an empty one and one that systemd has yet to fill are the same: none (machine-id(5))."""
+    (tmp_path / "etc").mkdir()
+    if content is not None:
+        (tmp_path / "etc/machine-id").write_bytes(content)
+    assert machine_id(tmp_path) == expected
+
+
+def test_a_machine_id_that_lasts_until_the_next_start_is_none(tmp_path: Path) -> None:
+    """systemd mounts one from /run where /etc is read-only: no id may hang on it, or it would not last."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "run").symlink_to("/proc")
+    (tmp_path / "etc/machine-id").symlink_to("/proc/sys/kernel/random/boot_id")
+    assert machine_id(tmp_path) is None
 
 
 @settings(deadline=None, derandomize=True, max_examples=100)
-@given(st.binary(max_size=300))
+@given(content=st.binary(max_size=300))
 def test_a_damaged_file_gives_a_new_id(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever the file holds, an id comes out, and it is the one that is found again."""
     directory = tmp_path_factory.mktemp("state")
-    (directory / INSTALL_ID_NAME).write_bytes(content)
-    made = install_id(directory, is_made=True, machine_id=MACHINE)
+    (directory / INSTALL_ID.file_name).write_bytes(content)
+    made = INSTALL_ID.read_or_make(directory, MACHINE)
     assert made is not None and re.fullmatch("[0-9a-z]{8}", made)
-    assert install_id(directory, is_made=False, machine_id=MACHINE) == made
+    assert INSTALL_ID.read(directory, MACHINE) == made
 
 
 @pytest.mark.parametrize("cut", [0, 4, 8, 9, 40, 72])
 def test_a_torn_file_is_not_half_believed(tmp_path: Path, cut: int) -> None:
     """A file cut short anywhere before its fingerprint's end gives a new id."""
-    made = install_id(tmp_path, is_made=True, machine_id=MACHINE)
-    path = tmp_path / INSTALL_ID_NAME
+    made = INSTALL_ID.read_or_make(tmp_path, MACHINE)
+    path = tmp_path / INSTALL_ID.file_name
     path.write_bytes(path.read_bytes()[:cut])
-    assert install_id(tmp_path, is_made=False, machine_id=MACHINE) is None
-    assert install_id(tmp_path, is_made=True, machine_id=MACHINE) != made
+    assert INSTALL_ID.read(tmp_path, MACHINE) is None
+    assert INSTALL_ID.read_or_make(tmp_path, MACHINE) != made
 
 
-def test_an_id_that_cannot_be_kept_is_none(tmp_path: Path) -> None:
+@each_kind
+def test_an_id_that_cannot_be_kept_is_none(tmp_path: Path, kind: StoredId) -> None:
     """Where nothing can be written there is no id, rather than another one after every start."""
-    assert install_id(tmp_path / "missing", is_made=True, machine_id=MACHINE) is None
-    (tmp_path / f"{INSTALL_ID_NAME}.new").mkdir()
-    assert install_id(tmp_path, is_made=True, machine_id=MACHINE) is None
+    assert kind.read_or_make(tmp_path / "missing", MACHINE) is None
+    (tmp_path / f"{kind.file_name}.new").mkdir()
+    assert kind.read_or_make(tmp_path, MACHINE) is None
 
 
-def test_the_file_is_synced_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["id", "consent"])
+def test_a_file_is_synced_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     """Write, sync, rename, sync the directory: a power cut finds the old file or the new one."""
     steps: list[str] = []
     fsync, rename = os.fsync, Path.rename
@@ -238,8 +305,57 @@ def test_the_file_is_synced_before_it_has_its_name(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "rename", renamed)
-    install_id(tmp_path, is_made=True, machine_id=MACHINE)
-    assert steps == ["sync 74 bytes", "rename", "sync directory"]
+    if what == "id":
+        INSTALL_ID.read_or_make(tmp_path, MACHINE)
+    else:
+        store_consent(tmp_path, Consent.ANONYMOUS)
+    assert steps == [f"sync {74 if what == 'id' else 10} bytes", "rename", "sync directory"]
+
+
+# --- the consent of the box -----------------------------------------------------------------
+
+
+def test_nobody_opts_out_by_doing_nothing(tmp_path: Path) -> None:
+    """Where nothing was chosen, or there is no state directory yet, players may say what they like."""
+    for directory in (tmp_path, tmp_path / "missing"):
+        assert read_consent(directory) == BoxConsent(Consent.FULL, is_chosen=False)
+
+
+@pytest.mark.parametrize("level", list(Consent))
+def test_a_choice_is_kept(tmp_path: Path, level: Consent) -> None:
+    """What was stored is read again, over whatever was there; the file is its owner's alone."""
+    (tmp_path / "consent").write_bytes(b"\xff")
+    store_consent(tmp_path, level)
+    assert read_consent(tmp_path) == BoxConsent(level)
+    assert stat.S_IMODE((tmp_path / "consent").stat().st_mode) == 0o600
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    content=st.binary(max_size=300)
+    | st.sampled_from([b"", b"\0" * 5, b"ful", b"fulll", b"full none", b"FULL", b"nonefull"])
+)
+def test_a_choice_that_cannot_be_read_is_none(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    """Any file but the three words counts as opted out, and says where the trouble is."""
+    directory = tmp_path_factory.mktemp("state")
+    (directory / "consent").write_bytes(content)
+    found = read_consent(directory)
+    if content.split() not in ([b"full"], [b"anonymous"], [b"none"]):
+        assert found.level is Consent.NONE and str(directory / "consent") in found.fault
+
+
+@pytest.mark.parametrize("obstacle", ["directory", "dangling", "loop"])
+def test_a_choice_behind_an_obstacle_is_none(tmp_path: Path, obstacle: str) -> None:
+    """Something else in the place of the file, or a link that leads nowhere, counts as opted out."""
+    path = tmp_path / "consent"
+    if obstacle == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("consent" if obstacle == "loop" else "nowhere")
+    found = read_consent(tmp_path)
+    assert found.level is Consent.NONE and str(path) in found.fault
 
 
 # --- advertising ----------------------------------------------------------------------------
@@ -260,6 +376,9 @@ ZEROS = "00000000-0000-0000-0000-000000000000"
         (SET, None, SET),
         (SET, PLAYER, PLAYER),
         (ZEROS, None, None),
+        ("generate", ZEROS, None),
+        (SET, ZEROS, None),
+        ("generate", "no id at all", MADE),
         ("on", None, None),
         ("", None, None),
     ],

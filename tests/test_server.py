@@ -327,44 +327,6 @@ def test_raw_user_ids_end_in_the_hash(tmp_path: Path) -> None:
             assert b"secret-viewer-4711" not in file.read_bytes()
 
 
-def test_consent_none_makes_no_ping(tmp_path: Path) -> None:
-    """A stricter consent stops the running play at once, and its recovery too."""
-
-    async def main() -> None:
-        async with serving(House(tmp_path)) as house:
-            player = house.connect()
-            player.write(ITEM, tick(0))
-            await settle()
-            player.write(
-                {"event": "hello", "consent": "none"}, tick(5), REMOVE, ITEM, tick(0), REMOVE | {"id": 1}
-            )
-            await settle()
-            assert player.replies() == [{"ack": 1}]
-            assert house.kinds() == "e s"
-            assert house.spool.checkpoints() == []
-
-    run(main)
-
-
-def test_anonymous_pings_carry_no_user(tmp_path: Path) -> None:
-    """After consent is narrowed to anonymous, the running play's pings and its will name nobody."""
-
-    async def main() -> None:
-        async with serving(House(tmp_path)) as house:
-            player = house.connect()
-            player.write({"event": "hello", "user": {"id": "x"}}, ITEM, tick(0))
-            await settle()
-            player.write({"event": "hello", "consent": "anonymous"})
-            await settle()
-            will = house.spool.checkpoints()[0].will
-            assert will is not None and "oaid" not in will.target
-            player.write(REMOVE)
-            await settle()
-            assert ["oaid" in values for _, values in house.pings()] == [True, True, False]
-
-    run(main)
-
-
 # --- plays across a cut ---------------------------------------------------------------------------
 
 

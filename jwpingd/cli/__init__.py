@@ -28,6 +28,7 @@ COMMANDS = {
     "status": "what the running daemon says of itself",
     "tap": "what players write and what is made of it, live",
     "queue": "what waits, what was set aside, and what to do about it",
+    "identity": "the ids of this box, and whether it tells of its users",
     "play": "a simulated player for a real socket",
     "replay": "event logs to pings, in virtual time; nothing is sent",
     "collector": "a local collector that checks every ping and totals them",

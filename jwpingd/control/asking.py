@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jwpingd.control.lines import MAX_ANSWER_BYTES, VERSION
-from jwpingd.errors import OperatorError
+from jwpingd.errors import NotRunning, OperatorError
 
 
 def ask(path: Path, command: str, timeout_s: float = 5.0, **arguments: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _asked(path: Path, command: str, timeout_s: float, arguments: Mapping[str, A
             sock.connect(os.fspath(path))
             sock.sendall(request)
         except (FileNotFoundError, ConnectionRefusedError) as exc:
-            raise OperatorError(f"no jwpingd answers on {path}; is it running? (jwpingd run)") from exc
+            raise NotRunning(f"no jwpingd answers on {path}; is it running? (jwpingd run)") from exc
         except PermissionError as exc:
             raise OperatorError(f"user {os.geteuid()} may not use {path}; ask as root") from exc
         except OSError as exc:

@@ -16,6 +16,8 @@ from jwpingd.config import Config
 from jwpingd.daemon import trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.box_device import BoxDevice
+from jwpingd.events import Consent
+from jwpingd.identity import ADVERTISING_ID, INSTALL_ID, StoredId
 from jwpingd.server import Limits, Rules
 from jwpingd.spool import Limits as SpoolLimits
 from jwpingd.uplink import Options
@@ -44,12 +46,30 @@ def few_threads() -> RunBlocking:
     return run
 
 
-def box(config: Config, state_dir: Path, root: Path = Path("/")) -> Box:
-    """What this box adds to pings; reads files below `root`, and makes the install id."""
-    install_id = None
-    if config.identity.install_id:
-        install_id = identity.install_id(state_dir, is_made=True, machine_id=_machine_id(root))
-    return Box(config, BoxDevice(config, root), install_id, root)
+def box(config: Config, state_dir: Path, root: Path = Path("/"), *, consent: Consent | None = None) -> Box:
+    """What this box adds to pings; reads files below `root`, and makes the ids.
+
+    `consent` is that of the box; None: the one that is stored.
+    """
+    settings = config.identity
+    consent = consent or identity.read_consent(state_dir).level
+    machine_id = identity.machine_id(root)
+
+    def stored(kind: StoredId, *, is_wanted: bool) -> str | None:
+        if not is_wanted:
+            return None
+        # No id is made of a box that would not tell it.
+        find = kind.read_or_make if consent is Consent.FULL else kind.read
+        return find(state_dir, machine_id)
+
+    return Box(
+        config,
+        BoxDevice(config, root),
+        install_id=stored(INSTALL_ID, is_wanted=settings.install_id),
+        advertising_id=stored(ADVERTISING_ID, is_wanted=settings.advertising_id == "generate"),
+        consent=consent,
+        root=root,
+    )
 
 
 def clock(config: Config, state_dir: Path) -> Clock:
@@ -73,6 +93,8 @@ def limits(config: Config) -> Limits:
             max_players=settings.max_players,
             checkpoint_s=config.session.checkpoint_s,
             token_claim=config.identity.token_claim,
+            consent=config.privacy.consent,
+            purges_on_opt_out=config.privacy.on_opt_out == "purge",
         ),
         max_connections=settings.max_connections,
         max_connections_per_uid=settings.max_connections_per_uid,
@@ -149,11 +171,4 @@ def _uid(user: str) -> int | None:
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
-        return None
-
-
-def _machine_id(root: Path) -> str | None:
-    try:
-        return (root / "etc/machine-id").read_text("ascii", "replace").strip() or None
-    except OSError:
         return None

@@ -13,7 +13,7 @@ from jwpingd.config import Config
 from jwpingd.daemon import app as naming
 from jwpingd.device import Device
 from jwpingd.events import Consent
-from jwpingd.ping import Facts
+from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
 
 _log = logging.getLogger("jwpingd.box")
@@ -23,18 +23,21 @@ _log = logging.getLogger("jwpingd.box")
 class Box:
     """One configuration applied to one box, whose files are below `root`; a reload makes another one.
 
-    `device` gives the box as it is now.
+    `device` gives the box as it is now.  `install_id` and `advertising_id` are those that were made here.
+    `consent` is the most that any player may ask for.
     """
 
     config: Config
     device: Callable[[], Device]
     install_id: str | None
     root: Path = Path("/")
+    advertising_id: str | None = None
+    consent: Consent = Consent.FULL
     warned_uids: set[int] = field(default_factory=set)
 
     def facts(self, process: Process, detected: App | None, claims: Claims) -> Facts | None:
         """The facts of a play that begins now; None where consent allows no ping at all."""
-        consent = claims.consent or self.config.privacy.consent
+        consent = self._consent(claims)
         if consent is Consent.NONE:
             return None
         rule = naming.rule(self.config, process, detected, claims)
@@ -52,13 +55,13 @@ class Box:
             user_hash=claims.user_hash,
             install_id=settings.config_id or self.install_id,
             advertising_id=identity.advertising_id(
-                self.config.identity.advertising_id, claims.advertising, None
+                self.config.identity.advertising_id, claims.advertising, self.advertising_id
             ),
             partner_id=settings.partner_id,
             ping_spec_version=settings.ping_spec_version,
             player_version=claims.player_version,
         )
-        return facts if consent is Consent.FULL else facts.without_user()
+        return Restriction.of(consent).facts(facts)
 
     def app(self, process: Process, detected: App | None, claims: Claims) -> App:
         """The app that a play of this process is counted for."""
@@ -66,8 +69,11 @@ class Box:
 
     def must_detect(self, process: Process, claims: Claims) -> bool:
         """Whether `facts` would be less without a look for the process's app."""
-        is_silent = (claims.consent or self.config.privacy.consent) is Consent.NONE
+        is_silent = self._consent(claims) is Consent.NONE
         return not is_silent and naming.must_be_detected(self.config, process, claims)
+
+    def _consent(self, claims: Claims) -> Consent:
+        return self.consent.strictest(claims.consent or self.config.privacy.consent)
 
     def _warn_of_unknown(self, process: Process, app: App) -> None:
         if app.source == naming.UNKNOWN and process.uid not in self.warned_uids:

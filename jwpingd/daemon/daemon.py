@@ -18,13 +18,14 @@ from typing import Any
 
 import trio
 
-from jwpingd import network, notify, ping
+from jwpingd import identity, notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.control import serving
 from jwpingd.daemon import assembly, status, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
+from jwpingd.daemon.privacy import Privacy
 from jwpingd.daemon.queue import Queue
 from jwpingd.daemon.status_line import StatusLine, line
 from jwpingd.daemon.timekeeper import Timekeeper
@@ -35,7 +36,7 @@ from jwpingd.server import Plays, Server
 from jwpingd.spool import Spool
 from jwpingd.uplink import CollectorTime, Outcome, Uplink
 from jwpingd.uplink.connections import MakeTransport
-from jwpingd.writer import RunBlocking, StoreStatus, Writer
+from jwpingd.writer import IsPurged, RunBlocking, StoreStatus, Writer
 
 _log = logging.getLogger("jwpingd")
 
@@ -79,7 +80,6 @@ class Daemon:
         make_transport: MakeTransport | None = None,
     ) -> None:
         self.config = config
-        self._box = box
         self._state_dir = state_dir
         self._read_config = read_config
         self._clock = clock
@@ -97,6 +97,7 @@ class Daemon:
             max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
             on_change=self._note_store,
             on_commit=self._status_line.note,
+            on_purge=self._withdraw,
         )
         look_up = look_up or assembly.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
@@ -105,8 +106,18 @@ class Daemon:
             self.writer,
             clock,
             assembly.limits(config),
-            lambda sock, peer: PeerCaller(sock, peer, lambda: self._box, look_up),
+            lambda sock, peer: PeerCaller(sock, peer, lambda: self._privacy.box, look_up),
             on_change=self._status_line.note,
+        )
+        self._privacy = Privacy(
+            box,
+            identity.read_consent(state_dir),
+            self.writer,
+            self._plays,
+            self.server,
+            make_box=lambda level: assembly.box(self.config, state_dir, box.root, consent=level),
+            state_dir=state_dir,
+            run_blocking=run_blocking,
         )
         self._uplink: Uplink | None = None
         self._uplink_scope = trio.CancelScope()
@@ -128,6 +139,7 @@ class Daemon:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, notify.SIGNALS)
                 nursery.start_soon(self._heed, signals)
                 await self._open()
+                self._privacy.begin()
                 await self._start(nursery, operators)
                 notify.ready(self._status_line.text())
                 _log.info("ready")
@@ -169,8 +181,6 @@ class Daemon:
         nursery.start_soon(self._plays.run)
         nursery.start_soon(self._timekeeper.run)
         nursery.start_soon(self._run_uplink)
-        nursery.start_soon(network.watch, self._network_changed)
-        nursery.start_soon(self._watch_standby)
         nursery.start_soon(self._tidy)
         if notify.is_heard():
             nursery.start_soon(self._status_line.run)
@@ -181,6 +191,7 @@ class Daemon:
 
     async def _run_uplink(self) -> None:
         """Deliver; with other settings after a reload."""
+        await self._privacy.wait_known()
         hold_until_s = assembly.hold_backlog_until_s(self.config, self._clock, random.random())
         while True:
             self._uplink = Uplink(
@@ -198,6 +209,10 @@ class Daemon:
             with trio.CancelScope() as self._uplink_scope:
                 await self._uplink.run()
 
+    def _withdraw(self, is_purged: IsPurged) -> None:
+        if self._uplink is not None:
+            self._uplink.withdraw(is_purged)
+
     def _wall_s(self) -> float | None:
         wall_ms = self._clock.now().wall_ms
         return None if wall_ms is None else wall_ms / 1000
@@ -210,19 +225,6 @@ class Daemon:
     def _let_send(self) -> None:
         if self._uplink is not None:
             self._uplink.look_again()
-
-    async def _watch_standby(self) -> None:
-        """After standby the network is new, though perhaps nothing of it looks changed."""
-        while True:
-            await self._clock.wait_for_wake()
-            self._network_changed()
-
-    def _network_changed(self) -> None:
-        """What could not be reached may be reached now; connections may be dead without knowing it."""
-        _log.debug("the network changed, or the box woke up: trying again within 5 s")
-        self._timekeeper.network_changed()
-        if self._uplink is not None:
-            self._uplink.network_changed()
 
     async def _remember_clock(self) -> None:
         clock = self._clock
@@ -253,7 +255,8 @@ class Daemon:
             self._status_line.complaint = f"refused to reload: {exc.problems[0]}"
             return
         self._status_line.complaint = ""
-        self._box = assembly.box(config, self._state_dir, self._box.root)
+        consent, root = self._privacy.consent.level, self._privacy.box.root
+        self._privacy.box = assembly.box(config, self._state_dir, root, consent=consent)
         self.server.limits = assembly.limits(config)
         needs_restart = assembly.needs_restart(self.config, config)
         self.config = config
@@ -297,7 +300,7 @@ class Daemon:
     def _commands(self) -> serving.Commands:
         queue = Queue(self.writer, self._hurry)
         return serving.Commands(
-            {"status": self._status, **queue.answers()},
+            {"status": self._status, "identity": self._privacy.answer, **queue.answers()},
             {"tap": lambda _request: self._plays.tap.watch()},
         )
 
@@ -314,7 +317,7 @@ class Daemon:
             server=self.server,
             n_held_plays=self._plays.n_held,
             started_boot_ms=self._started_boot_ms,
-        )
+        ) | {"consent": self._privacy.as_json()}
 
     # --- stop ---------------------------------------------------------------------------------
 

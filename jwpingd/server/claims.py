@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from jwpingd import identity
 from jwpingd.events import AdvertisingClaim, Consent, Hello
+from jwpingd.ping import Restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,9 @@ class Claims:
             advertising=hello.advertising or self.advertising,
             consent=hello.consent or self.consent,
         )
+
+    def restriction(self, default: Consent) -> Restriction:
+        """What they forbid; `default` is the consent of a player that says nothing of it."""
+        is_limited = self.advertising is not None and self.advertising.is_limited
+        of_consent = Restriction.of(self.consent or default)
+        return max(of_consent, Restriction.NO_ADVERTISING if is_limited else Restriction.NOTHING)

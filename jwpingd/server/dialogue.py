@@ -14,7 +14,7 @@ from jwpingd import wire
 from jwpingd.errors import PlayerError, TooManyPlayers, UnknownEvent
 from jwpingd.events import Consent, Hello, PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
-from jwpingd.ping import Facts
+from jwpingd.ping import Facts, Restriction
 from jwpingd.server.claims import Claims
 from jwpingd.server.plays import Player, Plays
 from jwpingd.wire import Received, Rejected
@@ -22,16 +22,23 @@ from jwpingd.writer import Writer
 
 MAX_AT_AGE_MS = 10 * 60 * 1000  # events may be held back this long
 MAX_WAITING_ACKS = 1000  # a later ack tells of all before it, so the oldest go first
+MAX_EMBEDS = 1024  # players of one connection, those included whose plays it took over from others
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for every connection; `token_claim` names the user id in an access token."""
+    """What holds for every connection; `token_claim` names the user id in an access token.
+
+    `consent` holds until a player says otherwise.  `purges_on_opt_out`: a stricter consent counts for
+    waiting pings, too.
+    """
 
     max_line_bytes: int
     max_players: int
     checkpoint_s: float
     token_claim: str
+    consent: Consent = Consent.FULL
+    purges_on_opt_out: bool = True
 
 
 class Dialogue:
@@ -69,6 +76,8 @@ class Dialogue:
         self._reader = wire.LineReader(rules.max_line_bytes)
         self._waiting: deque[tuple[Received | Rejected, Moment]] = deque()
         self._waiting_acks: deque[tuple[int, str | int]] = deque(maxlen=MAX_WAITING_ACKS)
+        self._embed_ids: set[str] = set()
+        self._purged_to = 0
         self._told_unknown: set[str] = set()
         self._has_complained = False
         self._last_at_ms: int | None = None
@@ -192,30 +201,47 @@ class Dialogue:
             return self._plays.new_player(self.uid)
         if len(self.players) >= self._rules.max_players:
             raise TooManyPlayers(f"a connection may have {self._rules.max_players} players, and has them")
-        self.players[event.player] = self._plays.new_player(self.uid)
+        self._adopt(event.player, self._plays.new_player(self.uid))
         return self.players[event.player]
+
+    def _adopt(self, name: str, player: Player) -> None:
+        """The player is this connection's from now on, and what it says of consent counts for it."""
+        self.players[name] = player
+        self._embed_ids.add(player.session.embed_id)
 
     def _take_over(self, mine: Player, item: PlaylistItem, moment: Moment, facts: Facts | None) -> Player:
         """The player whose running play `item` names by its key, now on this connection; else `mine`."""
         found = self._plays.find(self.uid, facts, item)
         if found is None or found is mine:
             return mine
+        if len(self._embed_ids) >= MAX_EMBEDS:
+            raise TooManyPlayers(f"this connection has had {MAX_EMBEDS} players; go on over another one")
         self._note(self._plays.leave_for_good(mine, moment))
         found = self._plays.move(found)
-        if self.claims.consent is not None:
-            self._note(self._plays.restrict(found, self.claims.consent))
-        self.players[item.player] = found
+        self._adopt(item.player, found)
+        self._note(self._plays.restrict(found, self.claims.restriction(self._rules.consent)))
         return found
 
+    def restrict(self, restriction: Restriction) -> None:
+        """It applies at once to everything that plays on this connection."""
+        for player in self.players.values():
+            self._note(self._plays.restrict(player, restriction))
+
     def _greet(self, hello: Hello) -> None:
-        before = self.claims.consent or Consent.FULL
+        before = self.claims.restriction(self._rules.consent)
         self.claims = self.claims.after(hello, self._rules.token_claim)
-        consent = self.claims.consent or Consent.FULL
-        user_hash = self.claims.user_hash if consent is Consent.FULL else None
+        restriction = self.claims.restriction(self._rules.consent)
+        user_hash = self.claims.user_hash if restriction < Restriction.ANONYMOUS else None
         self._plays.tap.hello(self.uid, hello, user_hash=user_hash)
-        if consent is not before and consent.strictest(before) is consent:
-            for player in self.players.values():
-                self._note(self._plays.restrict(player, consent))
+        if restriction > before:
+            self.restrict(restriction)
+            self._purge(restriction)
+
+    def _purge(self, restriction: Restriction) -> None:
+        """What waits of this connection's pings obeys, too; a connection that made none costs nothing."""
+        if self._rules.purges_on_opt_out and self.ticket > self._purged_to:
+            self._note(self._plays.purge(restriction, self._embed_ids))
+            self._purged_to = self.ticket
 
     def _acknowledge(self, ack_id: str | int) -> None:
         # The state of a waiting vs is part of the promise; only a play with a key can use it after a cut.

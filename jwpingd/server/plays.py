@@ -8,16 +8,16 @@ connection.  What can no longer be resumed gets its `gab`, at the last moment kn
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import trio
 
 from jwpingd import ping, session
-from jwpingd.events import Consent, PlayEvent, PlaylistItem
+from jwpingd.events import PlayEvent, PlaylistItem
 from jwpingd.moment import Moment
-from jwpingd.ping import Facts, Ping, facts_from_json, facts_to_json
+from jwpingd.ping import Facts, Ping, Restriction, facts_from_json, facts_to_json
 from jwpingd.server.tap import Tap
 from jwpingd.session import Session
 from jwpingd.spool import Checkpoint, Entry
@@ -149,12 +149,26 @@ class Plays:
         player.saved = checkpoint
         return self._writer.submit((), checkpoints=[checkpoint])
 
-    def restrict(self, player: Player, consent: Consent) -> int:
+    def restrict(self, player: Player, restriction: Restriction) -> int:
         """A stricter consent applies at once to the running play; a ticket as of `handle`."""
-        if player.facts is None or consent is Consent.FULL:
+        left = player.facts and restriction.facts(player.facts)
+        if left == player.facts:
             return 0
-        player.facts = None if consent is Consent.NONE else player.facts.without_user()
+        player.facts = left
         return self._submit(player, ())
+
+    def restrict_held(self, restriction: Restriction) -> int:
+        """The same for the plays that wait for their players."""
+        return max((self.restrict(player, restriction) for player in self._held), default=0)
+
+    def purge(self, restriction: Restriction, embed_ids: Collection[str]) -> int:
+        """It applies at once to waiting pings of these embeds, too; a ticket as of `handle`."""
+        embeds = frozenset(embed_ids)
+
+        def revise(target: str) -> str | None:
+            return restriction.target(target) if ping.embed_id(target) in embeds else target
+
+        return self._writer.purge(revise, reason="opt_out", is_of_box=False)
 
     def leave(self, player: Player, moment: Moment) -> int:
         """The connection is gone: hold a play that can be resumed, end any other."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from jwpingd.moment import Moment
 
@@ -50,21 +50,49 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """What may no longer be told by pings that wait: they are dropped, or sent with less in them.
+
+    `revise` makes of a target what may still be told of it: the same, a shorter one, None for nothing.
+    Entries up to `tried_to` may have been tried.  Nothing of what was purged is left in any file;
+    `is_of_box` has the set-aside stores of other versions go as well, which nobody can look through.
+    """
+
+    revise: Callable[[str], str | None]
+    reason: str
+    tried_to: int = 0
+    is_of_box: bool = False
+
+    def revised(self, entry: Entry) -> Entry | None:
+        """What is left of an entry; None where it has to go.
+
+        One that may have been tried is never changed: the collector may have it, and would have two.
+        """
+        target = self.revise(entry.target)
+        if target == entry.target:
+            return entry
+        if target is None or entry.id <= self.tried_to:
+            return None
+        return replace(entry, target=target)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One transaction.
 
     `number` ascends; the store remembers the last one applied, so that a batch whose commit failed
     but reached the disk all the same is not applied twice.  `ended` plays lose their checkpoint
-    (before `checkpoints` are written).  `set_aside` holds (id, reason).  Every entry with an id up to
-    `tried_to` may have been tried (0: no change).  Entries in `claimed` are in the uplink's hands:
-    neither folded nor dropped.  `n_more_counts` are deltas of counters that the spool does not make
-    itself.  `wall_ms`, if known, dates what is set aside.
+    (before `checkpoints` are written).  `purges` are for what earlier batches brought.  `set_aside`
+    holds (id, reason).  Every entry with an id up to `tried_to` may have been tried (0: no change).
+    Entries in `claimed` are in the uplink's hands: neither folded nor dropped.  `n_more_counts` are
+    deltas of counters that the spool does not make itself.  `wall_ms`, if known, dates what is set aside.
     """
 
     number: int
     puts: tuple[Entry, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     ended: tuple[str, ...] = ()
+    purges: tuple[Purge, ...] = ()
     delivered: tuple[int, ...] = ()
     set_aside: tuple[tuple[int, str], ...] = ()
     tried_to: int = 0

@@ -58,6 +58,11 @@ class Files:
             path.unlink()
         sync_directory(self.directory)
 
+    def forget_damaged(self) -> None:
+        """Delete the damaged copy.  Raises OSError."""
+        remove(self.damaged)
+        sync_directory(self.directory)
+
     def _of_other_versions(self) -> list[Path]:
         return [path for path in self.directory.iterdir() if _NEWER.fullmatch(path.name)]
 

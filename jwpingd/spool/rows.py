@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from jwpingd.spool.entry import Entry
@@ -78,9 +78,14 @@ def scan(store: Store, condition: str = "1", *, after_id: int = 0, n_at_once: in
 
 
 def oldest(
-    store: Store, limit: int, except_ids: Collection[int], after_id: int, to_id: int | None
+    store: Store,
+    limit: int,
+    except_ids: Collection[int],
+    after_id: int,
+    to_id: int | None,
+    is_excepted: Callable[[Entry], bool],
 ) -> list[Entry]:
-    """The first `limit` entries that have a time and are not in `except_ids`.  Raises sqlite3.Error."""
+    """The first `limit` entries that have a time and are not excepted.  Raises sqlite3.Error."""
     end = _NO_END if to_id is None else to_id
     query = (
         f"SELECT {PING_COLUMNS} FROM ping WHERE id > ? AND id <= ? AND sa_ms IS NOT NULL ORDER BY id LIMIT ?"
@@ -90,7 +95,7 @@ def oldest(
         # The excepted ones usually stand first, so that one reading is enough.
         n_asked = limit - len(found) + len(except_ids)
         rows = store.connection.execute(query, (after_id, end, n_asked)).fetchall()
-        found += _wanted(store, rows, except_ids)
+        found += (entry for entry in _wanted(store, rows, except_ids) if not is_excepted(entry))
         if len(rows) < n_asked:
             break
         after_id = rows[-1][0]

@@ -6,6 +6,7 @@ for.  The spool knows no clock, no network and no wire key: times, folding and s
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from jwpingd.spool import account, aside, changes, faults, plays, rows, times, upkeep
+from jwpingd.spool import account, aside, changes, faults, plays, purge, rows, times, upkeep
 from jwpingd.spool.account import Account
 from jwpingd.spool.entry import Batch, Checkpoint, Entry, SetAside
 from jwpingd.spool.files import Files
@@ -74,6 +75,11 @@ class Spool:
         spool._use("open", lambda store: None)
         return spool
 
+    @staticmethod
+    def is_in(directory: Path) -> bool:
+        """Whether there is a store that `open` would not have to make."""
+        return os.path.lexists(Files(directory).database)
+
     # --- writing ------------------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> None:
@@ -113,10 +119,18 @@ class Spool:
     # --- reading ------------------------------------------------------------------------------
 
     def oldest(
-        self, limit: int, *, except_ids: Collection[int], after_id: int = 0, to_id: int | None = None
+        self,
+        limit: int,
+        *,
+        except_ids: Collection[int],
+        after_id: int = 0,
+        to_id: int | None = None,
+        is_excepted: Callable[[Entry], bool] = lambda _entry: False,
     ) -> list[Entry]:
         """The first `limit` entries by id whose time is known; a damaged row is passed over."""
-        return self._use("read", lambda store: rows.oldest(store, limit, except_ids, after_id, to_id))
+        return self._use(
+            "read", lambda store: rows.oldest(store, limit, except_ids, after_id, to_id, is_excepted)
+        )
 
     def waiting(self, limit: int, *, after_id: int = 0) -> list[Entry]:
         """The first `limit` entries by id, whether their time is known or not."""
@@ -218,8 +232,14 @@ class Spool:
     def _commit(self, store: Store, batch: Batch) -> None:
         if self._reserve.is_given_up:
             self._reserve.hold()
+        if batch.number > store.counters["last_batch"]:
+            for each in batch.purges:
+                purge.apply(store, each, batch.delivered)
         apply = changes.apply_on_full_disk if self._reserve.is_given_up else changes.apply
         apply(store, batch, self._fold)
+        if batch.purges:
+            # Also where the tables were changed by an earlier try of the same batch.
+            purge.erase(store, self._files, is_of_box=any(each.is_of_box for each in batch.purges))
         if self._monotonic_s() - self._copied_at_s >= COPY_EVERY_S:
             with suppress(OSError):  # The commit is done; the copy has another hour.
                 self._copied_at_s = self._monotonic_s()

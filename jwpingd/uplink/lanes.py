@@ -246,6 +246,6 @@ class Lanes:
         """Everything in hand, in flight or not."""
         return list(self._held)
 
-    def find(self, entry_id: int) -> Held | None:
-        """The entry of that id, if it is in hand."""
-        return self._held.get(entry_id)
+    def held(self) -> list[Held]:
+        """The same, with all that is known of them."""
+        return list(self._held.values())

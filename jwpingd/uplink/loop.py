@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from math import inf
 from types import MappingProxyType
 
 import trio
 
 from jwpingd.retry import Answer, Delivered, Retry, SetAside, backoff_s, http_date_s, judge
+from jwpingd.spool import Entry
 from jwpingd.uplink.connections import Connections, MakeTransport
 from jwpingd.uplink.failure import Failure, FailureKind
 from jwpingd.uplink.lanes import Claim, Held, Lanes
@@ -110,13 +111,14 @@ class Uplink:
         self._connections.retire()
         self._bell.ring()
 
-    def withdraw(self, entry_ids: Collection[int]) -> None:
-        """These entries were purged from the queue: do not send them, where that is still possible."""
-        for entry_id in entry_ids:
-            held = self._lanes.find(entry_id)
-            if entry_id in self._in_flight:
-                self._in_flight[entry_id].cancel()
-            elif held is not None:
+    def withdraw(self, is_purged: Callable[[Entry], bool]) -> None:
+        """These entries are being purged from the queue: do not send them, where that is still possible."""
+        for held in self._lanes.held():
+            if not is_purged(held.entry):
+                continue
+            if held.entry.id in self._in_flight:
+                self._in_flight[held.entry.id].cancel()
+            else:
                 self._give_back(held)
 
     async def time_of_collector(self) -> CollectorTime:

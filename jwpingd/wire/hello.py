@@ -1,32 +1,38 @@
 """The `hello`: who is speaking, who is logged in, and how much of it may be told.
 
-Nothing under `user` or `advertising` may get into a message.  What a hash, a token or an advertising
-id must look like is `identity`'s to judge; here each is a text.
+No value of a hello gets into a message: a token in the wrong place is still a token.  What a hash, a
+token or an advertising id must look like is `identity`'s to judge; here each is a text.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from jwpingd.errors import BadEvent
 from jwpingd.events import AdvertisingClaim, Consent, Hello, UserClaim
-from jwpingd.wire.values import part, shown, text, wrong
+from jwpingd.wire.values import part, whole
 
 _USER_KEYS = ("id", "hash", "token")
 _UNLIMITED = (False, 0, "0", "false")
 """How platforms say that tracking is not limited: Firebolt "0", Android 0, web views false."""
+
+_LIMIT_KEYS = ("limit", "lmt", "adOptOut")
+_ID_KEYS = ("id", "ifaValue", "ifa")
+"""Ours, then those of Firebolt's `Advertising.advertisingId` and `Advertising.config`."""
 
 
 def hello(values: dict[str, Any]) -> Hello:
     """The hello.  Raises BadEvent.  A later protocol version is welcome: its news are unknown keys."""
     protocol = values.get("protocol")
     if protocol is not None and type(protocol) is not int:
-        raise wrong("protocol", "an integer", protocol)
+        raise BadEvent("protocol must be an integer")
     app = part(values.get("app"), "app")
     user = _user(values.get("user"))
     return Hello(
-        app_id=text(app.get("id"), "app.id") or None,
-        app_version=text(app.get("version"), "app.version") or None,
+        app_id=_text(app.get("id"), "app.id"),
+        app_version=_text(app.get("version"), "app.version"),
         player_version=_player_version(values.get("player")),
         user=user,
         is_logged_out="user" in values and user is None,
@@ -39,7 +45,7 @@ def _player_version(player: object) -> str | None:
     """Here `player` is an object; the text that other events carry has no meaning here but does no harm."""
     if type(player) is str:
         return None
-    return text(part(player, "player").get("version"), "player.version") or None
+    return _text(part(player, "player").get("version"), "player.version")
 
 
 def _consent(value: object) -> Consent | None:
@@ -49,7 +55,7 @@ def _consent(value: object) -> Consent | None:
         if value == consent.value:
             return consent
     allowed = ", ".join(consent.value for consent in Consent)
-    raise BadEvent(f"consent must be one of {allowed}, not {shown(value)}")
+    raise BadEvent(f"consent must be one of {allowed}")
 
 
 def _user(value: object) -> UserClaim | None:
@@ -76,17 +82,36 @@ def _user_id(value: object) -> str | None:
 
 
 def _advertising(value: object) -> AdvertisingClaim:
-    """The claim; null withdraws it.  The names of Firebolt's answer, `ifa` and `lmt`, are taken too.
+    """The claim; null withdraws it.  Firebolt's answers are taken as they are.
 
     Tracking counts as limited unless every sign given says that it is not (platform sources §7).
     """
     claim = part(value, "advertising")
-    advertising_id = claim.get("id") if claim.get("id") is not None else claim.get("ifa")
-    signs = [claim[key] for key in ("limit", "lmt") if key in claim]
+    packed = _packed(claim.get("ifa"))
+    if packed:
+        claim = {**claim, "ifa": packed.get("value", packed.get("ifa"))}
+    advertising_id = next((claim[key] for key in _ID_KEYS if claim.get(key) is not None), None)
+    signs = [said[key] for said in (claim, packed) for key in _LIMIT_KEYS if key in said]
     return AdvertisingClaim(
         advertising_id=_secret_text(advertising_id, "advertising.id must be a text") or None,
         is_limited=not signs or any(sign not in _UNLIMITED for sign in signs),
     )
+
+
+def _packed(ifa: object) -> dict[str, Any]:
+    """What Firebolt's `Advertising.config` has as `ifa`: base64 of an object; {} for anything else."""
+    if type(ifa) is not str:
+        return {}
+    try:
+        unpacked = json.loads(base64.b64decode(ifa, validate=True))
+    except (ValueError, RecursionError):
+        return {}
+    return unpacked if isinstance(unpacked, dict) else {}
+
+
+def _text(value: object, key: str) -> str | None:
+    """A text, None if absent or empty."""
+    return whole(_secret_text(value, f"{key} must be a text") or "") or None
 
 
 def _secret_text(value: object, problem: str) -> str | None:

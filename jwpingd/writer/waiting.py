@@ -7,22 +7,26 @@ checkpoint stay together.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from jwpingd.spool import Batch, Checkpoint, Entry
+from jwpingd.spool import Batch, Checkpoint, Entry, Purge
 
 Fold = Callable[[str, str], str | None]
 
 
 @dataclass(slots=True)
 class Submission:
-    """Entries, checkpoints and ends of plays that reach flash together; `ticket` is its number."""
+    """Entries, checkpoints and ends of plays that reach flash together; `ticket` is its number.
+
+    `purge` is for what was submitted before it.
+    """
 
     ticket: int
     puts: list[Entry]
-    checkpoints: Sequence[Checkpoint]
-    ended: Sequence[str]
+    checkpoints: Sequence[Checkpoint] = ()
+    ended: Sequence[str] = ()
+    purge: Purge | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -79,6 +83,7 @@ class Waiting:
             puts=tuple(entry for submission in taken for entry in submission.puts),
             checkpoints=tuple(checkpoints.values()),
             ended=tuple(ended),
+            purges=tuple(submission.purge for submission in taken if submission.purge),
             delivered=tuple(self.delivered),
             set_aside=tuple(self.set_aside),
             tried_to=self.tried_to,
@@ -121,6 +126,13 @@ class Waiting:
                     return True
         return False
 
+    def revise(self, purge: Purge) -> None:
+        """Let go of what `purge` forbids.  Submissions stay, if empty: somebody waits for their tickets."""
+        for submission in self.submissions:
+            submission.puts, counts = revised(submission.puts, purge)
+            for name, n in counts.items():
+                self._count(name, n)
+
     def make_room(self, n_most: int, claimed: Collection[int]) -> None:
         """Keep at most `n_most`: fold neighbouring t, which keeps watch time, else drop the oldest."""
         for _ in range(max(0, self.n_entries - n_most)):
@@ -158,6 +170,18 @@ class Waiting:
     def _count(self, name: str, n: int) -> None:
         if n:
             self.n_more_counts[name] = self.n_more_counts.get(name, 0) + n
+
+
+def revised(entries: Iterable[Entry], purge: Purge) -> tuple[list[Entry], dict[str, int]]:
+    """What `purge` leaves of entries that are in no store yet, and how the rest is counted."""
+    left = [(entry, purge.revised(entry)) for entry in entries]
+    gone = [entry for entry, rest in left if rest is None]
+    counts = {
+        "accepted": len(gone),
+        f"dropped.{purge.reason}": len(gone),
+        "clock_guessed": sum(entry.is_guessed for entry in gone),
+    }
+    return [rest for _, rest in left if rest is not None], counts
 
 
 def _merged(taken: Sequence[Submission]) -> tuple[dict[str, Checkpoint], list[str]]:

@@ -16,8 +16,9 @@ from typing import Protocol, TypeVar
 import trio
 
 from jwpingd.errors import StoreError
-from jwpingd.spool import Account, Batch, Checkpoint, Entry, SetAside, Spool
-from jwpingd.writer.waiting import Fold, Submission, Waiting
+from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
+from jwpingd.writer.purges import Purges
+from jwpingd.writer.waiting import Fold, Submission, Waiting, revised
 
 DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn into duplicates
 MAX_WAITING_DELETES = 64
@@ -27,6 +28,8 @@ SLOW_FLASH_S = 5.0  # a call that takes longer is worth telling; a worn eMMC may
 _IDS_WITHOUT_STORE = 1 << 40  # above any id of a store that cannot be read yet
 
 T = TypeVar("T")
+
+IsPurged = Callable[[Entry], bool]
 
 
 class RunBlocking(Protocol):
@@ -48,7 +51,7 @@ class Writer:
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
     number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
-    `on_commit` after each commit.
+    `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Writer:
         max_batch_bytes: int,
         on_change: Callable[[StoreStatus], None] = lambda _status: None,
         on_commit: Callable[[], None] = lambda: None,
+        on_purge: Callable[[IsPurged], None] = lambda _is_purged: None,
     ) -> None:
         self._open_spool = open_spool
         self._run_blocking = run_blocking
@@ -68,6 +72,7 @@ class Writer:
         self._max_batch_bytes = max_batch_bytes
         self._on_change = on_change
         self._on_commit = on_commit
+        self._on_purge = on_purge
         self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
@@ -82,6 +87,9 @@ class Writer:
         self._account = Account()
         self._last_id = _IDS_WITHOUT_STORE + secrets.randbelow(1 << 40)
         self._claimed: set[int] = set()
+        self._claimed_to = 0  # what lies beyond was never tried in this run
+        self._being_claimed: list[list[Entry]] = []
+        self._purges = Purges()
         self._tried_to = 0
         self._ticket = 0
         self._durable_to = 0
@@ -123,6 +131,29 @@ class Writer:
         self._work.set()
         return self._ticket
 
+    def purge(self, revise: Callable[[str], str | None], *, reason: str, is_of_box: bool) -> int:
+        """Let nothing leave any more of what `revise` forbids and what was submitted so far; a ticket.
+
+        See `Purge`.  It holds at once; it is on flash, and nothing is left there, when the ticket is durable.
+        """
+        self._ticket += 1
+        purge = Purge(revise, reason, self._claimed_to, is_of_box)
+        self._waiting.revise(purge)
+        if self._in_doubt is not None and not self._lock.locked():
+            # It may have reached flash all the same: then this is skipped, and its rows are purged there.
+            puts, counts = revised(self._in_doubt.puts, purge)
+            for name, n in self._in_doubt.n_more_counts.items():
+                counts[name] = counts.get(name, 0) + n
+            self._in_doubt = replace(self._in_doubt, puts=tuple(puts), n_more_counts=counts)
+        self._waiting.submissions.append(Submission(self._ticket, [], purge=purge))
+        self._purges.add(self._ticket, self._last_id, purge)
+        for entries in self._being_claimed:
+            self._claimed.difference_update(entry.id for entry in entries if self._purges.cover(entry))
+            entries[:] = [entry for entry in entries if not self._purges.cover(entry)]
+        self._on_purge(self._purges.cover)
+        self._work.set()
+        return self._ticket
+
     def is_durable(self, ticket: int) -> bool:
         """Whether everything up to `ticket` is committed and synced."""
         return ticket <= self._durable_to
@@ -153,13 +184,19 @@ class Writer:
         entries = await self._read_oldest(limit, after_id, to_id)
         if self._reason:
             entries += self._oldest_in_memory(limit - len(entries), after_id, to_id)
+        # A purge that came while they were read is not on flash yet; one that comes now takes its part.
+        entries = [entry for entry in entries if not self._purges.cover(entry)]
         self._claimed.update(entry.id for entry in entries)
+        self._being_claimed.append(entries)
         try:
             if entries:
+                self._claimed_to = max(self._claimed_to, entries[-1].id)
                 await self._mark_tried(entries[-1].id)
         except trio.Cancelled:
             self.release(entry.id for entry in entries)  # The caller will never have them.
             raise
+        finally:
+            self._being_claimed = [each for each in self._being_claimed if each is not entries]
         return entries
 
     def delivered(self, entry_id: int) -> None:
@@ -284,7 +321,8 @@ class Writer:
         """The account as of the last commit, with what is only in memory."""
         n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
         in_doubt = {"accepted": n_in_doubt, "waiting": n_in_doubt}
-        return self._account.plus(self._waiting.counts()).plus(in_doubt)
+        counts = self._in_doubt.n_more_counts if self._in_doubt else {}
+        return self._account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
 
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
@@ -377,7 +415,7 @@ class Writer:
         self._durable_to = self._in_doubt_ticket
         self._after_commit.unpark_all()
         self._on_commit()
-        if batch.puts:
+        if self._purges.finish(self._durable_to) or batch.puts:
             self._offer_more()
 
     async def _wait_for_work(self) -> None:
@@ -409,7 +447,13 @@ class Writer:
         was_refused = self._reason
         try:
             entries = await self.on_spool(
-                lambda spool: spool.oldest(limit, except_ids=claimed, after_id=after_id, to_id=to_id)
+                lambda spool: spool.oldest(
+                    limit,
+                    except_ids=claimed,
+                    after_id=after_id,
+                    to_id=to_id,
+                    is_excepted=self._purges.cover,
+                )
             )
         except StoreError as exc:
             self._refuse(str(exc))
@@ -426,6 +470,7 @@ class Writer:
             for entry in in_memory
             if entry.sa_ms is not None
             and entry.id not in self._claimed
+            and not self._purges.cover(entry)
             and after_id < entry.id <= (self._last_id if to_id is None else to_id)
         )
         return list(islice(fits, max(limit, 0)))

@@ -14,7 +14,6 @@ from jwpingd.apps.files import Files
 from jwpingd.apps.packages.stanzas import stanzas
 
 STATUS = "var/lib/dpkg/status"
-PLACES = (STATUS,)
 
 _INFO = "var/lib/dpkg/info"
 _DIVERSIONS = "var/lib/dpkg/diversions"

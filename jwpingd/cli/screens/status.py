@@ -31,6 +31,8 @@ def _rows(answer: _Answer) -> Iterator[tuple[str, str, bool]]:
     yield "uplink", _uplink(answer), not uplink["is_online"]
     yield "clock", f"{clock['state']}: {clock['reason']}", clock["state"] != "trusted"
     yield "store", _store(store), bool(store["reason"])
+    consent = answer["consent"]
+    yield "consent", _consent(consent), consent["level"] != "full"
     yield "players", _players(answer), False
 
 
@@ -88,15 +90,17 @@ def _players(answer: _Answer) -> str:
     return f"{len(answer['clients'])} connected, {n_plays} playing{held}{refused}"
 
 
+def _consent(consent: dict[str, str]) -> str:
+    if consent["fault"]:
+        return f"unknown: {consent['fault']}; nothing is told before you choose (jwpingd identity --help)"
+    return consent["level"] + ("" if consent["level"] == "full" else ": the box is opted out")
+
+
 def _clients(answer: _Answer) -> Iterator[str]:
     for client in answer["clients"]:
         playing = ", ".join(
             f"{player['media']}{'' if player['has_started'] else ' (not started)'}"
             for player in client["players"]
         )
-        who = f"uid {client['uid']} ({client['user']}) pid {client['pid']}"
-        unit = f"  {client['unit']}" if client["unit"] else ""
-        app = f"{client['app']} {client['app_version'] or ''}".strip()
-        line = f"{who}{unit}  {app} ({client['app_source']})  {playing or 'nothing playing'}"
-        # Players and users name apps and units as they like, control characters and all.
-        yield f"{'':<10} " + "".join(each if each.isprintable() else "?" for each in line)
+        app = client["app"] or "app not named"
+        yield f"{'':<10} uid {client['uid']} pid {client['pid']}  {app}  {playing or 'nothing playing'}"
