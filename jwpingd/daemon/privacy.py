@@ -103,15 +103,21 @@ class Privacy:
             self._take_effect(level)
         _log.info("the operator chose: consent of the box is %s", level.value)
         if level is Consent.FULL:
-            self.box = await self._run_blocking(lambda: self._make_box(level))  # Its ids may be missing.
+            await self._take_ids()
         with trio.move_on_after(PURGE_PATIENCE_S):
             await self._writer.wait_durable(self._purge_ticket)
 
     async def _reset(self) -> None:
         for kind in (INSTALL_ID, ADVERTISING_ID):
             await self._on_flash(lambda kind=kind: kind.discard(self._state_dir))  # type: ignore[misc]
-        self.box = await self._run_blocking(lambda: self._make_box(self.consent.level))
+        await self._take_ids()
         _log.info("the operator had the ids of this box made anew; later plays carry them")
+
+    async def _take_ids(self) -> None:
+        """The ids that are stored; those that are missing are made."""
+        level = self.consent.level
+        made = await self._run_blocking(lambda: self._make_box(level))
+        self.box = replace(self.box, install_id=made.install_id, advertising_id=made.advertising_id)
 
     async def _on_flash(self, work: Callable[[], None]) -> None:
         try:
