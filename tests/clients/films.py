@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,9 +15,10 @@ import pytest
 
 from jwpingd import film
 from jwpingd.film import Ad, FilmEvent, Interlude, Jump, Pause
-from tests.processes import BoxUnderTest, CollectorProcess, free_port, wait_until
+from tests.processes import BoxUnderTest, CollectorProcess, wait_until
 
-FAST = ("uplink.max_per_s=0", "uplink.retry_first_s=0.05", "uplink.retry_max_s=0.2")
+CLIENTS = Path(__file__).parent.parent.parent / "docs/clients"
+Bench = tuple[BoxUnderTest, CollectorProcess]
 DURATION_S = 40.0
 JUMP = Jump(10.0, 22.0)
 EXPECTED = Counter({"e": 1, "s": 1, "i": 2, "vs": 1, "gab": 1})
@@ -82,9 +85,16 @@ def now_ms() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def new_box(directory: Path) -> BoxUnderTest:
-    return BoxUnderTest(directory, free_port(), *FAST)
-
-
 def _undated(event: FilmEvent) -> FilmEvent:
     return {key: value for key, value in event.items() if key != "at"}
+
+
+def needed(program: str) -> str:
+    """The path of a program that a test needs: without it the test is skipped, in CI it fails."""
+    found = shutil.which(program)
+    if found is not None:
+        return found
+    message = f"not installed: {program}"
+    if "CI" in os.environ:
+        pytest.fail(message)
+    pytest.skip(message)

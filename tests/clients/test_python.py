@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from jwpingd import client
 from jwpingd.client import Client
-from tests.clients.films import check, dated_film, new_box, now_ms, through_restarts
-from tests.processes import CollectorProcess, wait_until
+from tests.clients.films import Bench, check, dated_film, now_ms, through_restarts
+from tests.processes import wait_until
 
 
 @pytest.fixture
@@ -34,11 +34,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_play_survives_what_becomes_of_the_daemon(
-    tmp_path: Path, set_clock: Callable[[int], None], seed: int
+    bench: Bench, set_clock: Callable[[int], None], seed: int
 ) -> None:
     """Killed, stopped and killed in mid-play: no event lost or doubled, each second counted once."""
-    box = new_box(tmp_path)
-    collector = CollectorProcess(box.port)
+    box, collector = bench
     box.start()
     events = dated_film()
     set_clock(events[0][0] - 1)
@@ -56,10 +55,9 @@ def test_a_play_survives_what_becomes_of_the_daemon(
 
 
 @pytest.mark.slow
-def test_a_daemon_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_daemon_that_does_not_read_holds_nobody_up(bench: Bench) -> None:
     """With the daemon stopped in its tracks every call returns, and once it goes on it gets all."""
-    box = new_box(tmp_path)
-    collector = CollectorProcess(box.port)
+    box, collector = bench
     box.start()
     assert box.process is not None
     player = Client(str(box.player_socket))
@@ -85,11 +83,10 @@ def test_a_daemon_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_beyond_the_buffer_the_oldest_is_dropped_and_counted(
-    tmp_path: Path, set_clock: Callable[[int], None]
+    bench: Bench, set_clock: Callable[[int], None]
 ) -> None:
     """A daemon that comes late gets the item and what fitted; the rest is counted, not forgotten."""
-    box = new_box(tmp_path)
-    collector = CollectorProcess(box.port)
+    box, collector = bench
     player = Client(str(box.player_socket), buffer_bytes=2000)
     events = [(at_ms, event) for at_ms, event in dated_film() if event["event"] in ("playlistItem", "time")]
     for at_ms, event in events:
@@ -111,15 +108,6 @@ def test_beyond_the_buffer_the_oldest_is_dropped_and_counted(
 
 
 # --- against sockets of the test ------------------------------------------------------------------
-
-
-@pytest.fixture
-def listener(tmp_path: Path) -> Iterator[socket.socket]:
-    """A daemon's end of the socket."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(str(tmp_path / "s"))
-        sock.listen()
-        yield sock
 
 
 def lines_of(connection: socket.socket) -> list[dict[str, Any]]:
