@@ -120,7 +120,6 @@ class Connection:
             with trio.move_on_at(until_s):
                 await self.caller.prepare(self.dialogue.claims)
             self.dialogue.go_on()
-            self._acks_wanted.set()
             self._acks_wanted.set()  # The lines that waited for this may want some.
 
     def _take(self, data: bytes) -> None:

@@ -84,7 +84,7 @@ def arguments(event: FilmEvent) -> list[object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [3])
 def test_a_play_survives_what_becomes_of_the_daemon(bench: Bench, driver: Path, seed: int) -> None:
     """Killed, stopped and killed in mid-play: no event lost or doubled, each second counted once."""
     box, collector = bench
