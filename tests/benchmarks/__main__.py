@@ -1,0 +1,50 @@
+"""Measure, print, and on request write docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import trustme
+
+from tests.benchmarks import flood, idle, memory, playback, start
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Part, table
+
+PARTS = {
+    "start": start.measure,
+    "memory": memory.measure,
+    "idle": idle.measure,
+    "playback": playback.measure,
+    "flood": flood.measure,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="under a minute, and rough")
+    parser.add_argument("--write", action="store_true", help="write the figures to docs/performance.md")
+    args = parser.parse_args()
+    unknown = set(args.parts) - PARTS.keys()
+    if unknown:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    with tempfile.TemporaryDirectory(prefix="jwpingd-benchmarks-") as directory:
+        bench = Bench(Path(directory), args.quick, trustme.CA())
+        bench.prepare()
+        parts = [_measured(name, bench) for name in args.parts or PARTS]
+    print(table(parts))
+
+
+def _measured(name: str, bench: Bench) -> Part:
+    began_s = time.monotonic()
+    part = PARTS[name](bench)
+    print(f"{name}: {time.monotonic() - began_s:.0f} s", file=sys.stderr)
+    return part
+
+
+if __name__ == "__main__":
+    main()

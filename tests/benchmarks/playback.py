@@ -1,0 +1,78 @@
+"""Players that tick ten times a second, as they do while somebody watches."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.bench import Bench, Process, connection_to
+from tests.benchmarks.figures import Figure, Part
+from tests.benchmarks.start import NOBODY
+from tests.benchmarks.viewing import TICKS_PER_S, item, tick
+
+HOUR_S = 3600
+SETTLE_S = 2.0
+GOALS_S = {1: 4.0, 64: 95.0}
+CURVE = (1, 4, 16, 64)
+
+
+def measure(bench: Bench) -> Part:
+    """The daemon and its floors at the same time, so that all have the same machine."""
+    run_s = 4.0 if bench.is_quick else 25.0
+    figures, ours, floors = [], [], []
+    for n_players in (1, 64) if bench.is_quick else CURVE:
+        daemon_s, epoll_s, trio_s = _cpu_s_per_hour(bench, n_players, run_s)
+        ours.append((float(n_players), daemon_s))
+        floors.append((float(n_players), epoll_s))
+        if n_players in GOALS_S:
+            who = "one player, an hour" if n_players == 1 else f"{n_players} players, an hour"
+            figures += [
+                Figure(who, daemon_s, "CPU-s", epoll_s, "epoll and json.loads", at_most=GOALS_S[n_players]),
+                Figure(f"{who}: a plain trio reader", trio_s, "CPU-s", epoll_s, "epoll and json.loads"),
+            ]
+    return Part("Playback at 10 Hz", figures, curves={"jwpingd": ours, "epoll and json.loads": floors})
+
+
+def _cpu_s_per_hour(bench: Bench, n_players: int, run_s: float) -> tuple[float, float, float]:
+    box, directory = bench.fresh("playback"), bench.fresh("readers")
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(
+            bench.daemon(box, NOBODY, "socket.max_connections_per_uid=64", "spool.max_bytes=16777216")
+        )
+        readers = [
+            stack.enter_context(bench.program("readers", name, directory / name))[0]
+            for name in ("epoll", "trio")
+        ]
+        paths = [box / "run/player.sock", directory / "epoll", directory / "trio"]
+        groups = [[stack.enter_context(_player(path)) for _ in range(n_players)] for path in paths]
+        return _ticking([daemon, *readers], groups, run_s)
+
+
+def _player(path: Path) -> socket.socket:
+    player = connection_to(path)
+    player.sendall(item())
+    return player
+
+
+def _ticking(
+    processes: Sequence[Process], groups: Sequence[Sequence[socket.socket]], run_s: float
+) -> tuple[float, float, float]:
+    """Tick in turn, spread evenly, and read the processes' clocks once all have settled."""
+    n_players = len(groups[0])
+    began_s = time.monotonic()
+    before: list[float] = []
+    n_ticks = round((SETTLE_S + run_s) * TICKS_PER_S)
+    for n in range(n_ticks):
+        if n == round(SETTLE_S * TICKS_PER_S):
+            before = [process.cpu_s() for process in processes]
+        for idx in range(n_players):
+            due_s = began_s + (n + idx / n_players) / TICKS_PER_S
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            for group in groups:
+                group[idx].sendall(tick(n / TICKS_PER_S))
+    spent = [process.cpu_s() - early for process, early in zip(processes, before, strict=True)]
+    daemon_s, epoll_s, trio_s = (each * HOUR_S / run_s for each in spent)
+    return daemon_s, epoll_s, trio_s
