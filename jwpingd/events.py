@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Consent(Enum):
@@ -76,9 +77,8 @@ class PlaylistItem:
     play_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """A tick of playback."""
+class Time(NamedTuple):
+    """A tick of playback.  Most events are one: made as a tuple, because that takes half the time."""
 
     player: str
     position_ms: int

@@ -10,7 +10,6 @@ import hashlib
 import re
 import secrets
 import string
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +60,13 @@ class StoredId:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def _new_uuid() -> str:
+    # Imported here, because few boxes make one, and each only once.
+    import uuid
+
+    return str(uuid.uuid4())
+
+
 _ALPHABET = string.digits + string.ascii_lowercase
 
 INSTALL_ID = StoredId(
@@ -71,6 +77,6 @@ INSTALL_ID = StoredId(
 """`oiid`: which installation, as long as its state directory lives."""
 
 ADVERTISING_ID = StoredId(
-    "advertising-id", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), lambda: str(uuid.uuid4())
+    "advertising-id", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), _new_uuid
 )
 """`ifa` where the configuration says "generate": random, so that it tells nothing of the box."""

@@ -87,7 +87,8 @@ class Dialogue:
         """Handle the lines that end in `data`, as far as the next item; how many there were."""
         results = self._reader.feed(data)
         self.has_only_ticked = bool(results)
-        self._waiting.extend((result, now) for result in results)
+        n_ticks = 0 if self._waiting else self._tick(results, now)
+        self._waiting.extend((result, now) for result in results[n_ticks:])
         self._handle_to_next_item()
         return len(results)
 
@@ -140,6 +141,20 @@ class Dialogue:
             self._reply(wire.ack(self._waiting_acks.popleft()[1]))
 
     # --- lines --------------------------------------------------------------------------------
+
+    def _tick(self, results: list[Received | Rejected], now: Moment) -> int:
+        """Take the first of `results` as long as they are ticks and no more, as nearly all are; how many."""
+        for idx, result in enumerate(results):
+            if not isinstance(result, Received) or type(result.event) is not Time:
+                return idx
+            player = self.players.get(result.event.player)
+            is_plain = result.ack_id is None and result.at_ms is None
+            if not is_plain or player is None or player.session.running is None:
+                return idx
+            self._note(self._plays.tick(player, result.event, now))
+            if self._save_at_ms is None:
+                self._save_at_ms = now.boot_ms + round(self._rules.checkpoint_s * 1000)
+        return len(results)
 
     def _handle_to_next_item(self) -> None:
         while self._waiting and not _is_item(self._waiting[0][0]):

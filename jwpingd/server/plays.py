@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import trio
 
 from jwpingd import ping, session
-from jwpingd.events import PlayEvent, PlaylistItem
+from jwpingd.events import PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Ping, Restriction, facts_from_json, facts_to_json
 from jwpingd.server.tap import Tap
@@ -109,6 +109,12 @@ class Plays:
         old = [made for made in pings if before is not None and made.play_id == before.play_id]
         new = pings[len(old) :]  # A new play's pings follow those that end the old one.
         return self._submit(player, _entries(old, facts_before) + _entries(new, player.facts))
+
+    def tick(self, player: Player, tick: Time, moment: Moment) -> int:
+        """`handle` for a tick of a play that runs: it neither begins nor ends one, and hardly makes pings."""
+        pings = player.session.tick(tick, moment)
+        self.tap.event(player.uid, player.session, tick, moment)
+        return self._submit(player, _entries(pings, player.facts)) if pings else 0
 
     def find(self, uid: int, facts: Facts | None, event: PlayEvent) -> Player | None:
         """The player whose running play this item names by its key, wherever it is."""

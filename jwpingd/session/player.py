@@ -45,6 +45,14 @@ class Session:
             _HANDLERS[type(event)](self.play, event, moment)
         return pings + self._collect()
 
+    def tick(self, tick: events.Time, moment: Moment) -> list[Ping]:
+        """`handle` for a tick of the running play, which nearly all events are."""
+        assert self.play is not None
+        moment = self._advance(moment)
+        pings = [] if self.play.vs_due_ms is None else self.wake(moment)
+        self.play.time(tick, moment)
+        return pings + self._collect() if self.play.pings else pings
+
     @property
     def wake_at_ms(self) -> int | None:
         """When `wake` must be called next, on the suspend-proof clock; None: not before the next event."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 WHOLE_128THS = 128
 
 _STEPS = ((30_000, 1), (60_000, 4), (180_000, 8), (300_000, 16))
 _MOST = 32
 
 
+@lru_cache(maxsize=64)  # asked at every tick, of the few items that play
 def n_quantiles(duration_ms: int) -> int:
     """q: 1 below 30 s, 4 below 60 s, 8 below 180 s, 16 below 300 s, else 32."""
     return next((n for below_ms, n in _STEPS if duration_ms < below_ms), _MOST)

@@ -103,7 +103,7 @@ def _playlist_item(values: dict[str, Any]) -> PlaylistItem:
 
 def _time(values: dict[str, Any]) -> Time:
     return Time(
-        _player(values),
+        _player(values) if "player" in values else "",
         position_ms(values.get("position"), "position"),
         duration_ms(values.get("duration")),
     )

@@ -7,6 +7,7 @@ more than one line's worth of bytes is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jwpingd.errors import BadJson, LineTooLong, PlayerError
 from jwpingd.events import Event
@@ -17,8 +18,7 @@ from jwpingd.wire.values import moment_ms
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A good line.  `line` counts the connection's lines from 1, empty ones too.
 
     `ack_id` is what the player wants acknowledged, None for nothing.  `at_ms` is CLOCK_BOOTTIME in ms
