@@ -79,6 +79,24 @@ def test_the_queue_can_be_seen_and_exported(box: BoxUnderTest, tmp_path: Path) -
     player.close()
 
 
+def test_pings_can_be_dropped(box: BoxUnderTest) -> None:
+    """What the operator drops is gone for good, is counted, and nothing else goes with it."""
+    player = box.connect()
+    player.send_and_wait(ITEM, tick(0), *[{"event": "adImpression"}] * 5)
+    first = json.loads(ask(box, "queue", "list", "--limit", "1", "--json"))
+    assert "say --all" in ask(box, "queue", "drop", status=1)
+    assert ask(box, "queue", "drop", str(first["id"])).startswith("1 ping")
+    assert json.loads(ask(box, "queue", "list", "--limit", "1", "--json"))["kind"] == "s"
+    assert ask(box, "queue", "drop", "--all").startswith("6 pings")
+    player.send_and_wait({"event": "adImpression"})
+    box.kill()
+    box.start()
+    report = box.status()
+    # The play has no key: it ended with the daemon, and its gab waits beside the last ad.
+    assert report["dropped"]["operator"] == 7 and report["waiting"] == 2 and report["accepted"] == 9
+    player.close()
+
+
 def test_a_recording_replays(box: BoxUnderTest, tmp_path: Path) -> None:
     """`tap --record` while a player plays, then `replay`: the pings that the daemon made."""
     log = tmp_path / "log.jsonl"

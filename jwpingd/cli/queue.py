@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_set_aside(export)
     actions.add_parser("flush", help="try now, and do not wait for the next try")
     drop = actions.add_parser("drop", help="take pings out for good; they count as dropped by the operator")
-    _add_choice(drop, "all that waits")
+    _add_choice(drop, "all that waits; with --set-aside all that was set aside")
     _add_set_aside(drop)
     _add_choice(actions.add_parser("retry", help="let set-aside pings wait again"), "all that were set aside")
 

@@ -10,13 +10,14 @@ from jwpingd.errors import OperatorError
 from jwpingd.spool import Entry, SetAside
 from jwpingd.writer import Writer
 
+_ALL = 1 << 40  # more than any store holds
 MAX_ROWS = 500  # of one answer; at 6 KiB a target they stay below what an answer may have
 
 
 class Queue:
     """The handlers, by the names that the command line uses.
 
-    `hurry` tries at once what waits for its next try; `withdraw` stops tries of entries that are gone.
+    `hurry` tries at once what waits for its next try.
     """
 
     def __init__(self, writer: Writer, hurry: Callable[[], None]) -> None:
@@ -28,6 +29,7 @@ class Queue:
         return {
             "queue-list": self.show,
             "queue-flush": self.flush,
+            "queue-drop": self.drop,
             "queue-retry": self.retry,
         }
 
@@ -44,6 +46,15 @@ class Queue:
         """Try now, whatever our own backoff says; a Retry-After of the collector still holds."""
         self._hurry()
         return {"waiting": self._writer.account().waiting}
+
+    async def drop(self, request: Request) -> Answer:
+        """Take pings out for good: those named in `ids`, or all that wait, or all that were set aside."""
+        ids = _ids(request)
+        if ids is None and request.get("set_aside"):
+            ids = frozenset(letter.entry.id for letter in await self._writer.dead_letters())
+        elif ids is None:
+            ids = frozenset(entry.id for entry in await self._writer.waiting(_ALL))
+        return {"dropped": await self._writer.drop(ids, "operator")}
 
     async def retry(self, request: Request) -> Answer:
         """Let set-aside pings wait again: those named in `ids`, or all."""

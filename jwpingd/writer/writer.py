@@ -8,7 +8,7 @@ batch is tried again until it is taken.  An entry may leave for the collector fr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -302,6 +302,14 @@ class Writer:
         """What was set aside, oldest first.  Raises StoreError."""
         await self._write_what_waits()
         return await self.on_spool(lambda spool: spool.set_aside_rows())
+
+    async def drop(self, ids: Collection[int], reason: str) -> int:
+        """Take entries out for good, waiting or set aside; how many were there.  Raises StoreError."""
+        n_in_memory = sum(self._waiting.forget(entry_id, f"dropped.{reason}") for entry_id in ids)
+        self._work.set()
+        await self._write_what_waits()
+        self._on_purge(lambda entry: entry.id in ids)
+        return n_in_memory + await self.on_spool(lambda spool: spool.purge(reason, ids=ids))
 
     async def requeue(self, ids: Sequence[int]) -> int:
         """Let set-aside entries wait again, as the newest; how many do.  Raises StoreError."""
