@@ -81,7 +81,7 @@ class Client:
     def playlist_item(self, media_id: str, *, play: str | None = None, **values: Any) -> None:
         """An item was loaded: `title`, `feedid`, `duration`, `live`.  `play` is the key of this play; a
         player that may be restarted gives its own, and the same one to go on."""
-        self.event("playlistItem", mediaid=media_id, play=play or os.urandom(8).hex(), **values)
+        self.event("playlistItem", mediaid=media_id, play=play, **values)
 
     def time(self, position: float, *, duration: float | None = None) -> None:
         """A tick of playback, seconds.  Without a duration it is live."""
@@ -177,6 +177,8 @@ class Client:
         given = {key: value for key, value in values.items() if value is not None and key not in _OURS}
         if name == "hello" and "user" in values:
             given["user"] = values["user"]  # None: nobody is logged in any more.
+        if name == "playlistItem":
+            given.setdefault("play", os.urandom(8).hex())
         body = json.dumps({"event": name, **given}, separators=(",", ":")).encode()[:-1]
         if len(body) > _MAX_LINE_BYTES - 64:
             self._refuse(f"{name}: a line may have {_MAX_LINE_BYTES} bytes")
@@ -351,7 +353,7 @@ class _Link:
             sock.setblocking(False)
             sock.connect(self._path)  # At once, or not at all: BlockingIOError when too many wait.
         except Exception as exc:
-            self.error = f"cannot connect to {self._path}: {exc}"
+            self.error = f"cannot connect to {self._path}: {getattr(exc, 'strerror', None) or exc}"
             sock.close()
             return False
         self.error = ""

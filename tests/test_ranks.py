@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "jwpingd"
 
 RANKS = {
     0: {"errors", "events", "moment", "device", "retry", "notify", "film", "client"},
-    1: {"clock", "wire", "ping", "identity", "apps", "sockets", "spool", "platforms"},
+    1: {"clock", "wire", "attach", "ping", "identity", "apps", "sockets", "spool", "platforms"},
     2: {"config", "session", "writer"},
     3: {"server", "uplink", "control", "collector", "replay"},
     4: {"daemon"},

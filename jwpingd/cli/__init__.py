@@ -29,6 +29,7 @@ COMMANDS = {
     "tap": "what players write and what is made of it, live",
     "queue": "what waits, what was set aside, and what to do about it",
     "identity": "the ids of this box, and whether it tells of its users",
+    "attach": "tells the daemon what a player shows that knows nothing of it, such as mpv",
     "play": "a simulated player for a real socket",
     "replay": "event logs to pings, in virtual time; nothing is sent",
     "collector": "a local collector that checks every ping and totals them",

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Plays the film; 0 once the daemon has acknowledged its last event and refused none."""
     film = _film_that_fits(args) if args.held_back else _film(args, args.speed)
     due = _held_back(film) if args.held_back else _in_real_time(film)
-    path = args.socket or _default_socket()
+    path = args.socket or default_socket()
     with _connect(path, args.timeout) as connection:
         if not args.json:
             print(f"playing {args.title!r} ({args.media}), {length_s(film):.1f} s, to {path}", flush=True)
@@ -234,7 +234,7 @@ def _last_words(connection: socket.socket) -> str:
 # --- the socket -----------------------------------------------------------------------------
 
 
-def _default_socket() -> Path:
+def default_socket() -> Path:
     """Where a daemon of this user makes it, else the service's; the former if there is neither."""
     own = paths.locate().runtime_dir / "player.sock"
     return _SERVICE_SOCKET if _SERVICE_SOCKET.exists() and not own.exists() else own

@@ -14,67 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests.clients.films import unique
 from tests.processes import BoxUnderTest, CollectorProcess, free_port, wait_until
 from tests.real_player.mpv import COMMAND, PATIENCE_S, Mpv, now_ms
-from tests.real_player.mpv_forwarder import DURATION_REQUEST, Translation
 
 FILM_S = 40.0  # 4 quantiles, thresholds every 10 s
 SA_TOLERANCE_MS = 1000
-FORWARDER = Path(__file__).with_name("mpv_forwarder.py")
-
-LOADED = {"event": "file-loaded"}
-SEEK = {"event": "seek"}
-RESTART = {"event": "playback-restart"}
-DURATION = {"request_id": DURATION_REQUEST, "data": 40.0, "error": "success"}
-
-
-def position(seconds: float | None) -> dict[str, Any]:
-    """mpv's message about its position; None is said when nothing is loaded."""
-    data = {} if seconds is None else {"data": seconds}
-    return {"event": "property-change", "name": "time-pos", **data}
-
-
-def translated(*messages: dict[str, Any]) -> list[str | tuple[str, float]]:
-    """The daemon's events for messages a second apart: names, ticks with their position."""
-    translation = Translation("film0001", "A film")
-    events = [event for now_s, each in enumerate(messages) for event in translation.events(each, now_s)]
-    return [("time", event["position"]) if event["event"] == "time" else event["event"] for event in events]
-
-
-def test_seek_and_restart_at_the_start_of_a_file_are_not_forwarded() -> None:
-    """A film that starts at 8 s has not been sought by its viewer."""
-    messages = (LOADED, SEEK, position(8.0), RESTART, DURATION, position(8.04))
-    assert translated(position(None), *messages) == ["playlistItem", ("time", 8.04)]
-
-
-def test_a_tick_waits_for_the_duration() -> None:
-    """Whatever the order of mpv's messages, no tick comes before the duration: it would be a live play."""
-    messages = (LOADED, RESTART, position(0.04), DURATION, position(0.08))
-    assert translated(*messages) == ["playlistItem", ("time", 0.08)]
-
-
-def test_positions_between_seek_and_restart_are_not_forwarded() -> None:
-    """seek → seeked → ticks: what mpv calls its position meanwhile is where it wants to go."""
-    messages = (LOADED, RESTART, DURATION, position(1.0), SEEK, position(28.0), SEEK, RESTART, position(30.0))
-    expected = ["playlistItem", ("time", 1.0), "seek", "seek", "seeked", ("time", 30.0)]
-    assert translated(*messages) == expected
-
-
-def test_the_newest_position_is_told_before_a_break() -> None:
-    """Between two ticks nothing watched is lost at a pause, a seek, or the end."""
-    translation = Translation("film0001", "A film")
-    for message in (LOADED, RESTART, DURATION, position(1.0)):
-        list(translation.events(message, 0.0))
-    assert list(translation.events(position(1.2), 0.2)) == []
-    ticks = list(translation.events({"event": "end-file", "reason": "quit"}, 0.2))
-    assert ticks == [{"event": "time", "position": 1.2, "duration": 40.0}, {"event": "remove"}]
-
-
-@pytest.mark.parametrize(("reason", "event"), [("eof", "complete"), ("stop", "remove"), ("error", "remove")])
-def test_only_the_end_of_the_file_completes_the_play(reason: str, event: str) -> None:
-    """A file that mpv leaves early was not played to its end; and no play ends twice."""
-    end = {"event": "end-file", "reason": reason}
-    assert translated(end, LOADED, RESTART, DURATION, end, end) == ["playlistItem", event]
 
 
 @dataclass(frozen=True)
@@ -112,19 +57,19 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def test_a_film_with_a_pause_and_a_seek(bench: Bench, tmp_path: Path) -> None:
     """Every watched second is reported once, no paused or skipped one is, and each ping tells its moment."""
     with playing(bench, tmp_path, "film0001") as mpv:
-        loaded_ms, started_ms = mpv.load(bench.film, start_s=8.0)
+        loaded_ms, started_ms = mpv.load(bench.film, start_s=9.0)
         first_threshold_ms = mpv.wait_for_position(10.0)
-        mpv.wait_for_position(10.6)
+        mpv.wait_for_position(10.3)
         mpv.ask(["set_property", "pause", True])
         paused_at_s = mpv.ask(["get_property", "time-pos"])
-        mpv.watch(seconds=2.0)
+        mpv.watch(seconds=1.5)
         assert mpv.position_s == paused_at_s
         mpv.ask(["set_property", "pause", False])
-        mpv.wait_for_position(12.2)
-        left_at_s = mpv.ask(["get_property", "time-pos"], ["seek", 28.0, "absolute+exact"])
+        mpv.wait_for_position(11.0)
+        left_at_s = mpv.ask(["get_property", "time-pos"], ["seek", 28.6, "absolute+exact"])
         landed_ms = mpv.wait_for("playback-restart")
         second_threshold_ms = mpv.wait_for_position(30.0)
-        mpv.wait_for_position(31.4)
+        mpv.wait_for_position(30.5)
         quit_ms, quit_at_s = now_ms(), mpv.ask(["get_property", "time-pos"], ["quit"])
 
     pings = pings_of(bench, "film0001")
@@ -133,7 +78,7 @@ def test_a_film_with_a_pause_and_a_seek(bench: Bench, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert pings[-1]["e"] == "gab"
     assert 128 * (quit_at_s - 0.5) / FILM_S - 1 < int(pings[-1]["pw"]) <= 128 * (quit_at_s + 0.1) / FILM_S
-    assert_watched(pings, (left_at_s - 8.0) + (quit_at_s - 28.0))
+    assert_watched(pings, (left_at_s - 9.0) + (quit_at_s - 28.6))
     # A vs comes when 1 s has passed without another seek.
     assert_moments(
         pings, [loaded_ms, started_ms, first_threshold_ms, landed_ms + 1000, second_threshold_ms, quit_ms]
@@ -144,27 +89,61 @@ def test_a_film_with_a_pause_and_a_seek(bench: Bench, tmp_path: Path) -> None:
 def test_a_film_played_to_its_end(bench: Bench, tmp_path: Path) -> None:
     """The end passes the last threshold, though mpv's last position lies a frame before the duration."""
     with playing(bench, tmp_path, "film0002") as mpv:
-        loaded_ms, started_ms = mpv.load(bench.film, start_s=37.5)
+        loaded_ms, started_ms = mpv.load(bench.film, start_s=38.2)
         ended_ms = mpv.wait_for("end-file")
 
     pings = pings_of(bench, "film0002")
     assert [(ping["e"], ping.get("pw")) for ping in pings] == [
         ("e", None), ("s", "0"), ("t", "128"), ("gab", "128"),
     ]  # fmt: skip
-    assert_watched(pings, FILM_S - 37.5)
+    assert_watched(pings, FILM_S - 38.2)
     assert_moments(pings, [loaded_ms, started_ms, ended_ms, ended_ms])
+
+
+@pytest.mark.slow
+def test_mpv_and_the_daemon_may_go_and_come_back(bench: Bench, tmp_path: Path) -> None:
+    """Attached before there is an mpv; the daemon dies in mid-play, then mpv; each play is whole."""
+    ipc = os.fspath(tmp_path / "mpv.sock")
+    films = [tmp_path / "film0003.mkv", tmp_path / "film0004.mkv"]
+    attach = [sys.executable, "-m", "jwpingd", "attach", "mpv", "--ipc", ipc]
+    with running([*attach, "--socket", os.fspath(bench.box.player_socket)]) as forwarder:
+        assert forwarder.stdout is not None
+        assert forwarder.stdout.readline().startswith(f"waiting for mpv at {ipc} (No such file".encode())
+        for film in films:
+            film.symlink_to(bench.film)
+            player = subprocess.Popen([*COMMAND, f"--input-ipc-server={ipc}"])
+            mpv = Mpv(ipc)
+            mpv.load(film, start_s=1.0)
+            mpv.wait_for_position(1.6)
+            if film is films[0]:
+                bench.box.kill()
+                mpv.wait_for_position(2.2)
+                bench.box.start()
+            mpv.wait_for_position(3.0)
+            player.kill()
+            player.wait()
+            mpv.close()
+        forwarder.terminate()
+        told = forwarder.stdout.read().decode()
+    for film in films:
+        pings = pings_of(bench, film.stem)
+        assert [ping["e"] for ping in pings] == ["e", "s", "gab"]
+        assert_watched(pings, 2.0)
+    for words in ("attached to mpv", "playing film0003 'film0003.mkv'", "no daemon", "the daemon is there"):
+        assert words in told
 
 
 @contextmanager
 def playing(bench: Bench, directory: Path, media_id: str) -> Iterator[Mpv]:
     """An mpv, and the forwarder that tells the daemon about it.  Both have ended well at the end."""
     ipc = os.fspath(directory / "mpv.sock")
-    forward = [sys.executable, os.fspath(FORWARDER), ipc, os.fspath(bench.box.player_socket)]
+    attach = [sys.executable, "-m", "jwpingd", "attach", "mpv", "--once", "--ipc", ipc]
+    attach += ["--socket", os.fspath(bench.box.player_socket)]
     with running([*COMMAND, f"--input-ipc-server={ipc}"]):
         mpv = Mpv(ipc)
-        with running([*forward, "--mediaid", media_id, "--title", "A film"]) as forwarder:
+        with running([*attach, "--media-id", media_id, "--title", "A film"]) as forwarder:
             assert forwarder.stdout is not None
-            assert forwarder.stdout.readline() == b"ready\n"
+            assert forwarder.stdout.readline() == f"attached to mpv at {ipc}\n".encode()
             yield mpv
         mpv.close()
 
@@ -189,7 +168,7 @@ def pings_of(bench: Bench, media_id: str) -> list[dict[str, str]]:
     wait_until(lambda: any(ping["params"]["e"] == "gab" for ping in arrived()), "the gab arrives", PATIENCE_S)
     wait_until(lambda: bench.box.status()["waiting"] == 0, "nothing waits", PATIENCE_S)
     assert [ping["violations"] for ping in arrived()] == [[]] * len(arrived())
-    pings: list[dict[str, str]] = [ping["params"] for ping in arrived()]
+    pings = unique(arrived())
     assert len({(ping["emi"], ping["pli"], ping["pss"], ping["t"]) for ping in pings}) == 1
     assert {(ping["vd"], ping["q"]) for ping in pings if "vd" in ping} == {("40", "4")}
     return sorted(pings, key=lambda ping: (int(ping["sa"]), ping["e"] == "gab"))
