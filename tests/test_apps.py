@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwpingd import apps
-from jwpingd.apps import Process, cgroups, units
+from jwpingd.apps import App, Process, cgroups, units
 from jwpingd.apps import files as reading
 from jwpingd.apps.files import Files
 from tests.processes import wait_until
@@ -132,6 +132,21 @@ def test_conditions_of_the_configuration(match: dict[str, str], holds: bool) -> 
         1000, "anna", arguments=("/usr/bin/tv",), cgroups=("/system.slice/tv@living\\x2droom.service",)
     )
     assert apps.matches(match, process, "com.example.tv") is holds
+
+
+def test_a_package_is_looked_for_once_until_packages_change(tmp_path: Path) -> None:
+    """The answer is remembered; an update of the database makes it looked for again."""
+    info = tmp_path / "var/lib/dpkg/info"
+    info.mkdir(parents=True)
+    (info / "tv.list").write_text("/usr/bin/tv\n")
+    process = Process(UID, "anna", exe="/usr/bin/tv")
+    for version in ("1", "2"):
+        (tmp_path / "status.new").write_text(f"Package: tv\nVersion: {version}\n")
+        (tmp_path / "status.new").rename(tmp_path / "var/lib/dpkg/status")
+        for _ in range(2):
+            assert apps.detect(process, tmp_path) == App("tv", version, "dpkg")
+    (info / "tv.list").unlink()
+    assert apps.detect(process, tmp_path) == App("tv", "2", "dpkg")
 
 
 # --- whatever is in the files ---------------------------------------------------------------------

@@ -93,6 +93,14 @@ class Files:
         """Whether there is anything at `path`, as far as we may know."""
         return os.path.lexists(self.root / path)
 
+    def stamp(self, path: str) -> tuple[int, int, int] | None:
+        """What differs when the file was changed or replaced; None where there is none."""
+        try:
+            status = os.stat(self.root / path)
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
     def is_link(self, path: str) -> bool:
         """Whether a symbolic link is at `path`."""
         return os.path.islink(self.root / path)

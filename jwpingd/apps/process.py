@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jwpingd.apps import cgroups, units
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 16 * 1024
 """Of one file of /proc; a command line may be far longer, and its beginning is enough."""
 
 MAX_ARGUMENTS = 16

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 from jwpingd.apps.app import App
 from jwpingd.apps.files import Files
 from jwpingd.apps.packages import apk, dpkg, opkg
 
 DATABASES = (dpkg, opkg, apk)
+"""Each has `owner(files, paths)`, and PLACES: what changes whenever a package is installed or removed."""
 
 _INTERPRETER = re.compile(
     r"(python|pypy|perl|ruby|lua|luajit|node|nodejs|php|java|tclsh|wish|gjs|guile)[0-9.]*"
@@ -33,7 +35,14 @@ def owner(files: Files, path: str | None) -> App | None:
     """The package that owns the file, as an app; None where none does."""
     if path is None or not path.isprintable():
         return None
-    paths = _names(files, path)
+    stamps = tuple(files.stamp(place) for database in DATABASES for place in database.PLACES)
+    return _owner(files.root, _names(files, path), stamps)
+
+
+@lru_cache(maxsize=64)
+def _owner(root: Path, paths: tuple[str, ...], _stamps: tuple[object, ...]) -> App | None:
+    """Remembered until a database changes: a player that connects again and again costs one look."""
+    files = Files(root)
     return next((found for database in DATABASES if (found := database.owner(files, paths))), None)
 
 

@@ -13,7 +13,7 @@ from jwpingd.apps.app import App, clean
 from jwpingd.apps.files import Files
 from jwpingd.apps.packages.stanzas import stanzas
 
-STATUS = "var/lib/dpkg/status"
+PLACES = ("var/lib/dpkg/status",)
 
 _INFO = "var/lib/dpkg/info"
 _DIVERSIONS = "var/lib/dpkg/diversions"
@@ -59,7 +59,7 @@ def _diversions(files: Files) -> Iterator[tuple[str, str, str]]:
 
 
 def _version(files: Files, package: str, architecture: str) -> str | None:
-    for stanza in stanzas(files.lines(STATUS), _KEYS):
+    for stanza in stanzas(files.lines(PLACES[0]), _KEYS):
         if stanza.get("Package") == package and architecture in ("", stanza.get("Architecture")):
             return clean(stanza.get("Version"))
     return None
