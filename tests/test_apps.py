@@ -93,6 +93,7 @@ def test_the_telling_tree_comes_first(text: str, paths: tuple[str, ...] | None) 
         ("/system.slice/@x.service", None),
         ("/system.slice/.service", None),
         ("/system.slice/\\x0a.service", None),
+        ("/system.slice/tv\\x1b[2J.service", None),
         ("/system.slice/" + "x" * 300 + ".service", None),
         ("/user.slice/user-1.slice/user@1.service", None),
         ("/user.slice/user@1.service/init.scope", None),

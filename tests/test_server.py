@@ -744,3 +744,18 @@ def test_a_stop_does_not_wait_for_a_look(tmp_path: Path) -> None:
         assert " ".join(entry.kind for entry in entries) == "e s gab e s gab"
 
     run(main)
+
+
+def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
+    """A whole object at the end of the connection is an event like any other."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path)) as house:
+            player = house.connect()
+            player.write(ITEM, tick(0))
+            player.sock.sendall(b'{"event":"complete"}')
+            player.close()
+            await settle()
+            assert house.kinds() == "e s t gab"
+
+    run(main)

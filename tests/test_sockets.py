@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,6 +249,22 @@ def test_a_pid_is_the_peers_until_it_was_waited_for(
             assert is_still_there(accepted, known)
             player.wait()
             assert not is_still_there(accepted, known)
+
+
+class Forgotten(socket.socket):
+    """A connection of whose peer Linux 6.5 to 6.15 knows that it was waited for."""
+
+    def getsockopt(self, *_: object) -> Any:
+        raise ProcessLookupError(errno.ESRCH, "no such process")
+
+
+def test_the_kernels_word_that_a_peer_is_gone() -> None:
+    """It counts for more than a process that has the same pid, start time and user."""
+    one, other = socket.socketpair()
+    with one, other:
+        known = peer(one)
+        with Forgotten(fileno=os.dup(one.fileno())) as forgotten:
+            assert is_still_there(one, known) and not is_still_there(forgotten, known)
 
 
 def test_a_pid_used_again_before_linux_6_5(monkeypatch: pytest.MonkeyPatch) -> None:

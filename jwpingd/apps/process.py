@@ -54,12 +54,10 @@ def process(
 ) -> Process:
     """The evidence of the process `pid`.  Never raises: a peer that is gone is known by its user alone.
 
-    `is_still_there` is asked when all was read: whether the pid was the peer's until then.  A pid of 0
-    is a process outside of our pid namespace.
+    `is_still_there` is asked when all was read: whether the pid was the peer's until then.  A process
+    outside of our pid namespace has the pid 0, of which /proc knows nothing.
     """
     user = user_name(uid)
-    if pid <= 0:
-        return Process(uid, user)
     place = root / "proc" / str(pid)
     found = Process(
         uid,
