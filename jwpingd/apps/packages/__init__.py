@@ -16,9 +16,9 @@ DATABASES = (dpkg, opkg, apk)
 _INTERPRETER = re.compile(
     r"(python|pypy|perl|ruby|lua|luajit|node|nodejs|php|java|tclsh|wish|gjs|guile)[0-9.]*"
     r"|sh|bash|dash|ash|ksh|zsh|busybox|mono|dotnet|wine64?|qemu-.*|ld-.*|ld\.so"
-    r"|WPEWebProcess|WebKitWebProcess|QtWebEngineProcess"
+    r"|nc(\.openbsd|\.traditional)?|ncat|socat|WPEWebProcess|WebKitWebProcess|QtWebEngineProcess"
 )
-"""Programs that run the programs of others, so that the package which owns them says nothing."""
+"""Programs that run or speak for those of others, so that the package which owns them says nothing."""
 
 
 def program(exe: str | None, arguments: tuple[str, ...]) -> str | None:
