@@ -5,45 +5,22 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jwpingd.film import FilmEvent
-from tests.clients.films import (
-    CLIENTS,
-    Bench,
-    check,
-    dated_film,
-    needed,
-    now_ms,
-    through_restarts,
-)  # fmt: skip
+from tests.clients.c import compiled
+from tests.clients.films import Bench, check, dated_film, now_ms, through_restarts
 from tests.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
-FLAGS = [
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-std=c99",
-    "-pedantic",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover",
-    "-g",
-]
 RUDE_ANSWERS = [
     b"", b"\0" * 9000, b"[" * 9000 + b"\n", b'{"ack":"x"}\n{"ack":99999999999999999999}\n{"error":{}}\n',
 ]  # fmt: skip
-
-
-def compiled(source: Path, directory: Path, *flags: str) -> Path:
-    program = directory / source.stem
-    command = [needed("gcc"), *FLAGS, *flags, "-I", str(CLIENTS), "-o", str(program), str(source)]
-    subprocess.run(command, check=True)
-    return program
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +60,6 @@ def arguments(event: FilmEvent) -> list[object]:
     return [event[key] for key in names.get(str(event["event"]), ())]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3])
 def test_a_play_survives_what_becomes_of_the_daemon(bench: Bench, driver: Path, seed: int) -> None:
     """Killed, stopped and killed in mid-play: no event lost or doubled, each second counted once."""
@@ -103,7 +79,6 @@ def test_a_play_survives_what_becomes_of_the_daemon(bench: Bench, driver: Path, 
     }  # fmt: skip
 
 
-@pytest.mark.slow
 def test_beyond_the_buffer_the_oldest_is_dropped_and_counted(tmp_path: Path, bench: Bench) -> None:
     """A daemon that comes late gets the item and what fitted; the rest is counted, not forgotten."""
     program = compiled(HERE / "driver.c", tmp_path, "-DJWPING_BUFFER_BYTES=8192")
@@ -123,7 +98,6 @@ def test_beyond_the_buffer_the_oldest_is_dropped_and_counted(tmp_path: Path, ben
     assert {"e", "s", "gab"} <= {ping["params"]["e"] for ping in pings}
 
 
-@pytest.mark.slow
 def test_every_line_is_json_of_the_protocol(tmp_path: Path, driver: Path, listener: socket.socket) -> None:
     """Whatever texts and numbers it is given; what cannot be said is refused and counted."""
     player = Driver(driver, tmp_path / "s")
@@ -148,7 +122,6 @@ def test_every_line_is_json_of_the_protocol(tmp_path: Path, driver: Path, listen
     player.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [b"", b"\0" * 9000, b"[" * 9000 + b"\n", b'{"ack":"x"}\n{"ack":99999999999999999999}\n{"error":{}}\n'],
@@ -166,24 +139,3 @@ def test_no_answer_harms(tmp_path: Path, driver: Path, listener: socket.socket, 
     player.do(9000, "time", "3")
     listener.accept()[0].close()
     player.kill()
-
-
-@pytest.mark.slow
-def test_the_example_plays_through_a_restart(tmp_path: Path, bench: Bench) -> None:
-    """The program of the page, in real time, with a kill -9 in its middle."""
-    box, collector = bench
-    box.start()
-    program = compiled(CLIENTS / "example.c", tmp_path)
-    with subprocess.Popen(
-        [program, str(box.player_socket), "2"], stdout=subprocess.PIPE, text=True
-    ) as player:
-        time.sleep(0.8)
-        box.kill()
-        box.start()
-        out, _ = player.communicate(timeout=60)
-    wait_until(lambda: box.status()["waiting"] == 0, "everything was delivered")
-    box.stop()
-    collector.stop()
-    assert (player.returncode, out) == (0, "12 events, 0 dropped, 2 connections; the daemon has them all\n")
-    row = collector.report["media"]["CcCcCcC1"]
-    assert (row["setups"], row["plays"], row["watched_s"]) == (1, 1, 2)
