@@ -221,7 +221,7 @@ class SpoolSettings:
 class UplinkSettings:
     """Delivery to the collector."""
 
-    concurrency: Annotated[int, About(kinds.whole(1, 16), "Requests in flight at a time.")] = 4
+    concurrency: Annotated[int, About(kinds.whole(1, 64), "Requests in flight at a time.")] = 4
     timeout_s: Annotated[
         float, About(kinds.number(0.1, 300), "How long one request may take.", "seconds")
     ] = 10.0

@@ -149,10 +149,12 @@ class Dialogue:
                 return idx
             player = self.players.get(result.event.player)
             is_plain = result.ack_id is None and result.at_ms is None
-            if not is_plain or player is None or player.session.running is None:
+            if not is_plain or player is None or player.session.play is None:
                 return idx
-            self._note(self._plays.tick(player, result.event, now))
-            if self._save_at_ms is None:
+            ticket = self._plays.tick(player, result.event, now)
+            if ticket:
+                self._note(ticket)
+            if self._save_at_ms is None and player.session.running is not None:
                 self._save_at_ms = now.boot_ms + round(self._rules.checkpoint_s * 1000)
         return len(results)
 

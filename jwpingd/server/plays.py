@@ -111,7 +111,7 @@ class Plays:
         return self._submit(player, _entries(old, facts_before) + _entries(new, player.facts))
 
     def tick(self, player: Player, tick: Time, moment: Moment) -> int:
-        """`handle` for a tick of a play that runs: it neither begins nor ends one, and hardly makes pings."""
+        """`handle` for a tick after an item: it neither begins nor ends a play, and hardly makes pings."""
         pings = player.session.tick(tick, moment)
         self.tap.event(player.uid, player.session, tick, moment)
         return self._submit(player, _entries(pings, player.facts)) if pings else 0

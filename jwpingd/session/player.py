@@ -46,12 +46,14 @@ class Session:
         return pings + self._collect()
 
     def tick(self, tick: events.Time, moment: Moment) -> list[Ping]:
-        """`handle` for a tick of the running play, which nearly all events are."""
-        assert self.play is not None
+        """`handle` for a tick, which nearly all events are.  There must have been an item."""
+        play = self.play
+        assert play is not None
         moment = self._advance(moment)
-        pings = [] if self.play.vs_due_ms is None else self.wake(moment)
-        self.play.time(tick, moment)
-        return pings + self._collect() if self.play.pings else pings
+        pings = [] if play.vs_due_ms is None else self.wake(moment)
+        if not play.is_over:
+            play.time(tick, moment)
+        return pings + self._collect() if play.pings else pings
 
     @property
     def wake_at_ms(self) -> int | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.benchmarks import flood, idle, memory, playback, start
+from tests.benchmarks import drain, flood, idle, memory, playback, start
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Part, table
 
@@ -20,6 +20,7 @@ PARTS = {
     "idle": idle.measure,
     "playback": playback.measure,
     "flood": flood.measure,
+    "drain": drain.measure,
 }
 
 

@@ -40,7 +40,7 @@ def _cpu_s_per_hour(bench: Bench, n_players: int, run_s: float) -> tuple[float, 
     box, directory = bench.fresh("playback"), bench.fresh("readers")
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(
-            bench.daemon(box, NOBODY, "socket.max_connections_per_uid=64", "spool.max_bytes=16777216")
+            bench.daemon(box, NOBODY, "socket.max_connections=128", "socket.max_connections_per_uid=128")
         )
         readers = [
             stack.enter_context(bench.program("readers", name, directory / name))[0]
