@@ -471,6 +471,28 @@ def test_a_step_between_two_waits_ends_the_second() -> None:
     in_virtual_time(law)
 
 
+def test_standby_is_seen_and_a_step_is_none() -> None:
+    """`wait_for_wake` returns after hours of standby, also after one while nobody waited; not for a step."""
+
+    async def law(box: VirtualReaders) -> None:
+        clock = Clock(box, trust="always")
+        with trio.move_on_after(86_400) as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(clock.wait_for_wake)
+                await trio.sleep(5)
+                box.set_wall(0)
+        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.wait_for_wake)
+            await trio.sleep(5)
+            box.stand_by(8 * 3_600_000)
+        box.stand_by(3_600_000)
+        with trio.fail_after(0.5):
+            await clock.wait_for_wake()
+
+    in_virtual_time(law)
+
+
 # --- the real thing -------------------------------------------------------------------------
 
 

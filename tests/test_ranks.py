@@ -14,7 +14,7 @@ RANKS = {
     0: {"errors", "events", "moment", "device", "retry", "notify", "film", "client"},
     1: {"clock", "wire", "attach", "ping", "identity", "apps", "sockets", "spool", "platforms"},
     2: {"config", "session", "writer"},
-    3: {"server", "uplink", "control", "collector", "replay"},
+    3: {"server", "uplink", "network", "control", "collector", "replay"},
     4: {"daemon"},
     5: {"cli"},
 }

@@ -82,6 +82,7 @@ class Clock:
         self._judged_offset_ms: int | None = None
         self._judge()
         self._reported = self._state
+        self._standby_seen_ms = self._standby_ms()
 
     def now(self) -> Moment:
         """This moment; its wall time is None while it cannot be known."""
@@ -121,10 +122,6 @@ class Clock:
     def proven_offset_ms(self) -> int | None:
         """What was proven in this boot; likewise."""
         return self._proven_offset_ms
-
-    def standby_ms(self) -> int:
-        """How long this box has been in standby since it booted."""
-        return self._readers.boottime_ms() - self._readers.monotonic_ms()
 
     def refresh(self) -> bool:
         """Read the evidence again.  True if the state is not what the last `refresh` left."""
@@ -172,9 +169,23 @@ class Clock:
         await self._readers.wait_for_step(self._has_stepped)
         self._judge()
 
+    async def wait_for_wake(self) -> None:
+        """Return when the box was in standby since the last call, or since the start."""
+        while not self._has_slept():
+            await self._readers.wait_for_step(lambda: self._has_stepped() or self._has_slept())
+            self._judge()
+        self._standby_seen_ms = self._standby_ms()
+
     async def sleep_until_boot_ms(self, boot_ms: int) -> None:
         """Return when boottime has reached `boot_ms`.  Standby counts; at once if it is past."""
         await self._readers.sleep_until_boot_ms(boot_ms)
+
+    def _standby_ms(self) -> int:
+        """How long the box has been in standby since it booted."""
+        return self._readers.boottime_ms() - self._readers.monotonic_ms()
+
+    def _has_slept(self) -> bool:
+        return self._standby_ms() - self._standby_seen_ms >= timers.STANDBY_MS
 
     # --- judging ------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ SHORT_WAIT_S = 5.0
 POLL_S = 60.0
 """How long to wait at once where the kernel has no timerfd, and so how late standby can make us."""
 
-_STANDBY_MS = 1000
+STANDBY_MS = 1000
 """BOOTTIME and MONOTONIC part by no less in standby.  Read one after the other they differ by a little."""
 
 _TFD_TIMER_ABSTIME = 1
@@ -72,7 +72,7 @@ async def wait_for_step(has_stepped: Callable[[], bool]) -> None:
     # There is no timerfd, or the clock is beyond what a 32-bit one can wait for: nothing but looking.
     standby_ms = _standby_ms()
     while True:
-        if has_stepped() or _standby_ms() - standby_ms >= _STANDBY_MS:
+        if has_stepped() or _standby_ms() - standby_ms >= STANDBY_MS:
             return
         await trio.sleep(POLL_S)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import trio
 
-from jwpingd import identity, notify, ping
+from jwpingd import identity, network, notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.control import serving
@@ -181,6 +181,8 @@ class Daemon:
         nursery.start_soon(self._plays.run)
         nursery.start_soon(self._timekeeper.run)
         nursery.start_soon(self._run_uplink)
+        nursery.start_soon(network.watch, self._network_changed)
+        nursery.start_soon(self._watch_standby)
         nursery.start_soon(self._tidy)
         if notify.is_heard():
             nursery.start_soon(self._status_line.run)
@@ -225,6 +227,19 @@ class Daemon:
     def _let_send(self) -> None:
         if self._uplink is not None:
             self._uplink.look_again()
+
+    async def _watch_standby(self) -> None:
+        """After standby the network is new, though perhaps nothing of it looks changed."""
+        while True:
+            await self._clock.wait_for_wake()
+            self._network_changed()
+
+    def _network_changed(self) -> None:
+        """What could not be reached may be reached now; connections may be dead without knowing it."""
+        _log.debug("the network changed, or the box woke up: trying again within 5 s")
+        self._timekeeper.network_changed()
+        if self._uplink is not None:
+            self._uplink.network_changed()
 
     async def _remember_clock(self) -> None:
         clock = self._clock

@@ -14,7 +14,7 @@ from math import inf
 
 from jwpingd.retry import backoff_s
 
-NETWORK_JITTER_S = 5.0  # Boxes that get their network back together spread their first try over this.
+NETWORK_JITTER_S = 4.0  # Boxes that get their network back together spread their first try over this.
 
 
 class Change(Enum):
