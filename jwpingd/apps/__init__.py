@@ -8,7 +8,9 @@ and what the operator configured come before all this (ping interface §8) and a
 
 from jwpingd.apps.app import App
 from jwpingd.apps.detection import detect
+from jwpingd.apps.files import Files
+from jwpingd.apps.packages import databases
 from jwpingd.apps.process import Process, process, user_name
 from jwpingd.apps.rules import matches
 
-__all__ = ["App", "Process", "detect", "matches", "process", "user_name"]
+__all__ = ["App", "Files", "Process", "databases", "detect", "matches", "process", "user_name"]

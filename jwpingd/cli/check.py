@@ -14,6 +14,7 @@ from jwpingd.cli.checks.collector import collector
 from jwpingd.cli.checks.consent import consent
 from jwpingd.cli.checks.directory import state_directory
 from jwpingd.cli.checks.endpoints import sockets
+from jwpingd.cli.checks.evidence import evidence
 from jwpingd.cli.checks.section import Section
 from jwpingd.config import Loaded, Paths, SpoolSettings
 from jwpingd.errors import ConfigError
@@ -54,6 +55,7 @@ def _with_configuration(loaded: Loaded, paths: Paths, *, is_offline: bool) -> It
     yield state_directory(paths.state_dir, config.spool.max_bytes)
     yield consent(paths.state_dir, config)
     yield sockets(config, paths)
+    yield evidence(config, paths.state_dir)
     if not is_offline:
         yield collector(config)
 

@@ -31,6 +31,15 @@ def program(exe: str | None, arguments: tuple[str, ...]) -> str | None:
     return next((argument for argument in arguments[1:] if argument.startswith("/")), None)
 
 
+def databases(files: Files) -> list[str]:
+    """Which of the databases this box has."""
+    return [
+        database.__name__.rpartition(".")[2]
+        for database in DATABASES
+        if any(files.is_there(place) for place in database.PLACES)
+    ]
+
+
 def owner(files: Files, path: str | None) -> App | None:
     """The package that owns the file, as an app; None where none does."""
     if path is None or not path.isprintable():

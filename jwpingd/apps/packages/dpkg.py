@@ -13,7 +13,8 @@ from jwpingd.apps.app import App, clean
 from jwpingd.apps.files import Files
 from jwpingd.apps.packages.stanzas import stanzas
 
-PLACES = ("var/lib/dpkg/status",)
+STATUS = "var/lib/dpkg/status"
+PLACES = (STATUS,)
 
 _INFO = "var/lib/dpkg/info"
 _DIVERSIONS = "var/lib/dpkg/diversions"

@@ -102,5 +102,9 @@ def _clients(answer: _Answer) -> Iterator[str]:
             f"{player['media']}{'' if player['has_started'] else ' (not started)'}"
             for player in client["players"]
         )
-        app = client["app"] or "app not named"
-        yield f"{'':<10} uid {client['uid']} pid {client['pid']}  {app}  {playing or 'nothing playing'}"
+        who = f"uid {client['uid']} ({client['user']}) pid {client['pid']}"
+        unit = f"  {client['unit']}" if client["unit"] else ""
+        app = f"{client['app']} {client['app_version'] or ''}".strip()
+        line = f"{who}{unit}  {app} ({client['app_source']})  {playing or 'nothing playing'}"
+        # Players and users name apps and units as they like, control characters and all.
+        yield f"{'':<10} " + "".join(each if each.isprintable() else "?" for each in line)
