@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -280,6 +281,21 @@ def a_commit_that_hangs_is_degraded() -> None:
 
 
 @check
+def a_read_only_root_is_enough() -> None:
+    """Everything read-only but flash for the state, as on many boxes: it starts, stores and delivers."""
+    with flash_of_its_own():
+        run("mount", "-o", "remount,ro", "/")
+        try:
+            systemctl("restart", "jwpingd.service")
+            player = Player("Read-only root").begin()
+            player.ack()
+            player.close()
+        finally:
+            run("mount", "-o", "remount,rw", "/")
+    wait_delivered("Read-only root", "e", "s", "gab")
+
+
+@check
 def a_reload_takes_a_good_configuration() -> None:
     """`systemctl reload` with another app: later plays have it, no player is cut off."""
     player = Player("Reloaded").begin()
@@ -448,6 +464,25 @@ def uninstall_leaves_what_is_not_its_own() -> None:
     assert box.CONFIG.exists() and (STATE / "lock").exists()
 
 
+@check
+def without_systemd_a_shell_line_will_do() -> None:
+    """The commands of docs/operations.md for a box without systemd: started again after a kill -9."""
+    script = f"export PATH=/opt/jwpingd/bin:$PATH\n{(GIVEN / 'supervised.sh').read_text()}wait"
+    shell = subprocess.Popen(["bash", "-c", script], start_new_session=True)
+    try:
+        for title in ("Supervised", "Supervised again"):
+            wait_until(lambda: "delivered" in run(box.PROGRAM, "status", check=False), "it answers")
+            assert owner("/run/jwpingd/player.sock") == "jwpingd:jwping-players 660"
+            player = Player(title).begin()
+            player.ack()
+            player.close()
+            wait_delivered(title, "e", "s", "gab")
+            run("pkill", "-KILL", "-u", "jwpingd")
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        run("pkill", "-KILL", "-u", "jwpingd", check=False)
+
+
 # --- the parts -------------------------------------------------------------------------------------
 
 
@@ -510,8 +545,8 @@ def run_check(name: str) -> None:
     try:
         no_effect = CHECKS[name]()
         verdict, detail = ("no effect", no_effect) if no_effect else ("ok", "")
-    except Exception as error:
-        verdict, detail = "failed", f"{type(error).__name__}: {error}"
+    except Exception:
+        verdict, detail = "failed", traceback.format_exc(limit=-3)
     report(name, verdict, detail, time.monotonic() - began_s)
 
 

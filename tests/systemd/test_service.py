@@ -24,8 +24,12 @@ from tests.systemd import inside
 HERE = Path(__file__).parent
 BOOT_S = 180
 UNITS = "usr/lib/systemd/system"
-SCRIPTS = {"integrator.sh": "systemctl enable", "desk.sh": "jwpingd collector --port 8080 &\n/opt"}
-"""The README's blocks of commands for the box, each by what only it has."""
+SCRIPTS = {
+    "integrator.sh": "systemctl enable --now",
+    "desk.sh": "jwpingd collector --port 8080 &\n/opt",
+    "supervised.sh": "while :; do su",
+}
+"""Blocks of commands for the box from README and docs/operations.md, each by what only it has."""
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +66,8 @@ def boot(directory: Path) -> None:
     given = directory / "given"
     wheels.house(given)
     shutil.copy(wheels.build(directory / "built"), given)
-    blocks = re.findall(r"```sh\n(.*?)```", (wheels.REPOSITORY / "README.md").read_text(), re.DOTALL)
+    pages = [(wheels.REPOSITORY / name).read_text() for name in ("README.md", "docs/operations.md")]
+    blocks = re.findall(r"```sh\n(.*?)```", "".join(pages), re.DOTALL)
     for name, mark in SCRIPTS.items():
         (block,) = (block for block in blocks if mark in block)
         (given / name).write_text(block)
