@@ -158,6 +158,7 @@ class Daemon:
         """Open the store and take up what the last run left.  A store that refuses stops nothing."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._ask_for_time)
+            nursery.start_soon(self._stop_opening, nursery.cancel_scope)
             try:
                 repairs, checkpoints = await self.writer.on_spool(
                     lambda spool: (list(spool.repairs), spool.checkpoints())
@@ -175,6 +176,12 @@ class Daemon:
         while True:
             await trio.sleep(ASK_FOR_TIME_EVERY_S)
             notify.extend_timeout(MORE_TIME_S, f"opening the store for {self.writer.flash_busy_s:.0f} s now")
+
+    async def _stop_opening(self, opening: trio.CancelScope) -> None:
+        """A stop does not wait for a store that hangs in the kernel."""
+        await self._stopping.wait()
+        await self._abandon_flash()
+        opening.cancel()
 
     async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
         nursery.start_soon(self.writer.run)

@@ -143,11 +143,11 @@ def wait_delivered(title: str, *wanted: str) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def drop_in(unit: str, text: str) -> Iterator[None]:
-    """A drop-in for as long as the block lasts; the unit is not restarted."""
-    file = Path(f"/run/systemd/system/{unit}.d/90-check.conf")
+def drop_in(name: str, *lines: str) -> Iterator[None]:
+    """A drop-in of the service for as long as the block lasts; nothing is restarted."""
+    file = Path(f"/run/systemd/system/jwpingd.service.d/{name}.conf")
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    file.write_text("\n".join(("[Service]", *lines, "")))
     systemctl("daemon-reload")
     try:
         yield

@@ -35,7 +35,6 @@ HERE = Path(__file__).parent
 RESULTS = Path("/out/results.jsonl")
 EXTRA = Path("/etc/jwpingd/conf.d/test.toml")
 WATCHDOG_S = 2
-OPTIONS = "RestartSec=1\nTimeoutAbortSec=1"
 
 Check = Callable[[], "str | None"]
 CHECKS: dict[str, Check] = {}
@@ -344,6 +343,20 @@ def a_bad_configuration_at_start_waits() -> None:
 
 
 @check
+def a_start_that_fails_is_tried_again() -> None:
+    """A program that cannot start is tried for ever, told as an error, and takes no socket with it."""
+    systemctl("stop", "jwpingd.service")
+    with drop_in("95-broken", "ExecStart=", f"ExecStart={box.PROGRAM} run --nonsense"):
+        player = Player("Tried again").begin()
+        wait_until(lambda: int(show("NRestarts")) >= 1, "it is tried again")
+        assert show("ActiveState", "jwpingd.socket") == "active"
+    player.ack()
+    player.close()
+    wait_delivered("Tried again", "e", "s", "gab")
+    assert [entry for entry in box.journal("-p", "err") if "--nonsense" in entry["MESSAGE"]]
+
+
+@check
 def the_journal_has_priorities() -> None:
     """Errors are 3, warnings 4, news 6; no line shows the prefix; nothing unforeseen was written."""
     entries = [entry for entry in box.journal("_SYSTEMD_UNIT=jwpingd.service") if "_TRANSPORT" in entry]
@@ -562,7 +575,7 @@ def main() -> None:
     )
     with open(box.PINGS, "wb") as pings:
         collector = subprocess.Popen([box.PROGRAM, "collector", "--json"], stdout=pings)
-    with drop_in("jwpingd.service", f"[Service]\nWatchdogSec={WATCHDOG_S}\n{OPTIONS}\n"):
+    with drop_in("90-short-times", f"WatchdogSec={WATCHDOG_S}", "RestartSec=1", "TimeoutAbortSec=1"):
         systemctl("restart", "jwpingd.service")
         for name in names:
             run_check(name)
