@@ -171,7 +171,7 @@ REFUSED = [
         '"1"',
         '"version"',
     ),
-    ("[uplink]\nconcurrency = 0", 2, "uplink.concurrency", "0", "a whole number from 1 to 16"),
+    ("[uplink]\nconcurrency = 0", 2, "uplink.concurrency", "0", "a whole number from 1 to 64"),
     ("[uplink]\nconcurrency = true", 2, "uplink.concurrency", "true", "a whole number"),
     ("[uplink]\nconcurrency = 2.0", 2, "uplink.concurrency", "2.0", "a whole number"),
     ("[uplink]\ntimeout_s = nan", 2, "uplink.timeout_s", "nan", "a number from 0.1 to 300"),

@@ -189,7 +189,7 @@ def test_a_parked_entry_waits_and_comes_first_again() -> None:
 
 def test_parked_entries_are_bounded_and_block_nothing() -> None:
     """Beyond the limit they rest in the queue, behind those that were not tried yet."""
-    lanes, n_bad = Lanes(0, max_per_s=0), MAX_PARKED + 50
+    lanes, n_bad = Lanes(0, max_per_s=0), MAX_PARKED + CLAIM_AT_ONCE
     queue, sent = list(range(1, n_bad + 11)), []
     while True:
         todo = lanes.alternating(0.0)
@@ -204,7 +204,7 @@ def test_parked_entries_are_bounded_and_block_nothing() -> None:
             lanes.remove(todo)
             sent.append(todo.entry.id)
     assert sent == list(range(n_bad + 1, n_bad + 11))
-    assert len(lanes.ids()) == MAX_PARKED and len(queue) == 50
+    assert len(lanes.ids()) == MAX_PARKED and len(queue) == CLAIM_AT_ONCE
     assert lanes.wake_at() == 300.0
     assert len(take_all(lanes, 300.0, queue)) == n_bad
 
