@@ -102,7 +102,7 @@ def test_the_report_is_json_and_anything_else_is_not_found() -> None:
             for target in good_play():
                 await http.get(target)
             assert (await http.get("/report")).json() == collector.report()
-            for path in ("/", "/v1/ping.gif", "/v1/a/b/ping.gif", "/v1/a/ping.gifs", "/v2/a/ping.gif"):
+            for path in ("/v1/ping.gif", "/other", "/v1/a/b/ping.gif", "/v1/a/ping.gifs", "/v2/a/ping.gif"):
                 assert (await http.get(path)).status_code == 404
             assert collector.n_pings == len(good_play())
 
