@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from jwpingd.platforms import detect, forms, meaning
 from jwpingd.platforms.properties import properties
 from jwpingd.platforms.root import MAX_BYTES, Absent, Root
 from tests.boxes import TREES, box, facts, trees, value
+
+FORMS = ("assignments", "properties", "colons_or_equals", "json_texts", "ini", "xml_names", "uci", "words")
+STORE = "opt/secure/persistent/rdkservicestore"
+RDK: dict[str, str | bytes] = {"etc/device.properties": "", "version.txt": "imagename:A_B\n"}
 
 # --- files ----------------------------------------------------------------------------------
 
@@ -195,10 +200,46 @@ def test_version_txt_is_divided_once() -> None:
     assert (found["imagename"], found["VERSION"]) == ("A:B=C", "1.0:2")
 
 
-# --- the store of RDK -----------------------------------------------------------------------
+NO_END = (
+    " ",
+    "a",
+    "<",
+    "<!--",
+    "<a ",
+    "a ",
+    "\t",
+    '"',
+    "'\\",
+    "[",
+    "{",
+    "option ",
+    "#",
+    " #",
+    "=",
+    ":",
+    "$A",
+    "\n",
+)
 
-STORE = "opt/secure/persistent/rdkservicestore"
-RDK: dict[str, str | bytes] = {"etc/device.properties": "", "version.txt": "imagename:A_B\n"}
+
+@pytest.mark.parametrize("form", [getattr(forms, name) for name in FORMS], ids=FORMS)
+def test_no_text_takes_long(form: forms.Form) -> None:
+    """A whole file of one thing over and over, behind the beginning of something: at once, or minutes."""
+    start_s = time.monotonic()
+    for beginning in ("", "a", "<a", '"', "k='", 'k="', "option a '", "a " * 8):
+        for piece in NO_END:
+            form((beginning + piece * MAX_BYTES)[:MAX_BYTES])
+    assert time.monotonic() - start_s < 20
+
+
+def test_references_do_not_multiply(tmp_path: Path) -> None:
+    """Properties that refer to each other many times over stay within bounds."""
+    bomb = "MODEL_NUM=$A\n" + "".join(f"{key}={f'${then}' * 4000}\n" for key, then in ("AB", "BC", "CD"))
+    device = detect(box(tmp_path, RDK | {"etc/device.properties": f"{bomb}D={'x' * 9000}\n"}))
+    assert len(value(device.model) or "") <= meaning.MAX_CHARACTERS
+
+
+# --- the store of RDK -----------------------------------------------------------------------
 
 
 def test_the_store_of_a_living_box_is_left_alone(tmp_path: Path) -> None:
@@ -290,7 +331,7 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 # --- anything in any file -------------------------------------------------------------------
 
 FORBIDDEN = {"", "unknown", "linux", "generic", "tbd", "99.99.0.0", "0.0.0.0", "null", "n/a", "none"}
-NO_HARDWARE = {"to be filled by o.e.m.", "default string", "system product name", "amlogic"}
+NO_HARDWARE = {"to be filled by o.e.m.", "default string", "system product name"}
 words = st.sampled_from(
     [
         *(b"NAME=", b"VERSION_ID=", b"BUILD_ID=", b"LANG=", b"HARDWARE_MODEL=", b"imagename:", b"$A", b"A="),
@@ -344,3 +385,4 @@ def test_no_content_can_hurt(tmp_path_factory: pytest.TempPathFactory, data: st.
         assert not any(ord(character) < 32 for character in fact.value)
     for name in (value(device.vendor), value(device.model)):
         assert name is None or name.casefold() not in NO_HARDWARE
+    assert (value(device.model) or "").casefold() != "amlogic"

@@ -13,7 +13,7 @@ from jwpingd.platforms.properties import product_prop, prop, properties
 from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.table import Platform, through
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_VERSION = r"[0-9]+(?:\.[0-9]+)+"
 
 
 def _is_fire_os(root: Root) -> str:
@@ -33,7 +33,7 @@ def _is_fire_os(root: Root) -> str:
 
 def _number(name: str) -> str:
     """ "Fire OS 6.2.9.0 (NS6290/4022)" → "6.2.9.0"."""
-    match = _VERSION.search(name)
+    match = re.search(_VERSION, name)
     if match is None:
         raise Absent(f"no version in it: {name}")
     return match[0]

@@ -12,17 +12,16 @@ from typing import Any
 
 Form = Callable[[str], Mapping[str, str]]
 
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)")
-_QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)'), "'": re.compile(r"'([^']*)")}
-_ESCAPE = re.compile(r"""\\([\\$"'`])""")
-_COMMENT = re.compile(r"\s#.*")
-_COLON_OR_EQUALS = re.compile(r"([A-Za-z_][A-Za-z0-9_ ]*?)\s*[:=](.*)")
-_SECTION = re.compile(r"\s*\[([^\]]*)\]\s*")
-_XML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_XML_ELEMENT = re.compile(r"<(\w+)\b([^<>]*)>([^<]*)</\1\s*>")
-_XML_ATTRIBUTE = re.compile(r"""\b(?:name|id)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+# Patterns are compiled at first use: few are needed on any one box, and the daemon starts on slow ones.
+# None of them can be made to take long: a test tries to.
+_ESCAPE = r"""\\([\\$"'`])"""
+_DOUBLE_QUOTED = r'"((?:[^"\\]|\\.)*)'
+_COMMENT = r"\s#.*"
+_COLON_OR_EQUALS = r"([A-Za-z_][A-Za-z0-9_ \t]*)[:=](.*)"
+_XML_ELEMENT = r"<(\w+)\b([^<>]*)>([^<]*)</\1\s*>"
+_XML_ATTRIBUTE = r"""\b(?:name|id)\s*=\s*(?:"([^"]*)"|'([^']*)')"""
 _XML_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_UCI_OPTION = re.compile(r"""\s*option\s+(\S+)\s+(?:'([^']*)'|"([^"]*)"|(\S+)).*""")
+_UCI_OPTION = r"""\s*option\s+(\S+)\s+(?:'([^']*)'|"([^"]*)"|(\S+)).*"""
 
 
 def assignments(text: str) -> dict[str, str]:
@@ -30,8 +29,12 @@ def assignments(text: str) -> dict[str, str]:
 
     Blanks around "=" are taken, as are values with bare blanks: both are found on boxes.
     """
-    matches = (_ASSIGNMENT.fullmatch(line) for line in _lines(text))
-    return {match[1]: _unquoted(match[2].strip()) for match in matches if match}
+    found = {}
+    for line in _lines(text):
+        key, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith("#"):
+            found[key.strip()] = _unquoted(value.strip())
+    return found
 
 
 def properties(text: str) -> dict[str, str]:
@@ -49,11 +52,10 @@ def colons_or_equals(text: str) -> dict[str, str]:
 
     Only the first ":" or "=" of a line divides it.
     """
-    matches = (_COLON_OR_EQUALS.fullmatch(line) for line in _lines(text))
     found: dict[str, str] = {}
-    for match in matches:
-        if match:
-            found.setdefault(match[1], _unquoted(match[2].strip()))
+    for line in _lines(text):
+        if match := re.fullmatch(_COLON_OR_EQUALS, line):
+            found.setdefault(match[1].strip(), _unquoted(match[2].strip()))
     return found
 
 
@@ -76,9 +78,10 @@ def ini(text: str) -> dict[str, str]:
     """Sections and their keys, under "[Section] Key"; Tizen ends its values with ";"."""
     found, section = dict[str, str](), ""
     for line in _lines(text):
-        if head := _SECTION.fullmatch(line):
-            section = f"[{head[1].strip()}] "
-        elif not line.lstrip().startswith(("#", ";")) and "=" in line:
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = f"[{line[1:-1].strip()}] "
+        elif not line.startswith(("#", ";")) and "=" in line:
             key, _, value = line.partition("=")
             found[section + key.strip()] = value.strip().removesuffix(";").strip()
     return found
@@ -87,8 +90,8 @@ def ini(text: str) -> dict[str, str]:
 def xml_names(text: str) -> dict[str, str]:
     """The text of each XML element without children, under its `name` or `id`."""
     found = {}
-    for element in _XML_ELEMENT.finditer(_XML_COMMENT.sub("", text)):
-        if name := _XML_ATTRIBUTE.search(element[2]):
+    for element in re.finditer(_XML_ELEMENT, _without_comments(text)):
+        if name := re.search(_XML_ATTRIBUTE, element[2]):
             found[name[1] or name[2] or ""] = _without_entities(element[3])
     return found
 
@@ -97,7 +100,7 @@ def uci(text: str) -> dict[str, str]:
     """OpenWrt's configuration: `option name 'value'`, the first of a name, whatever its section."""
     found: dict[str, str] = {}
     for line in _lines(text):
-        if match := _UCI_OPTION.fullmatch(line):
+        if match := re.fullmatch(_UCI_OPTION, line):
             found.setdefault(match[1], match[2] or match[3] or match[4] or "")
     return found
 
@@ -114,12 +117,14 @@ def _lines(text: str) -> list[str]:
 
 def _unquoted(value: str) -> str:
     """The value as a shell would have it, but for bare blanks, which are kept, and no expansion."""
-    quote = value[:1]
-    if quote in _QUOTED:
-        inner = _QUOTED[quote].match(value)
+    if value.startswith("'"):
+        return value[1:].partition("'")[0]
+    if value.startswith('"'):
+        inner = re.match(_DOUBLE_QUOTED, value)
         value = inner[1] if inner else value[1:]
-        return value if quote == "'" else _ESCAPE.sub(r"\1", value)
-    return _ESCAPE.sub(r"\1", _COMMENT.sub("", value))
+    elif "#" in value:
+        value = re.sub(_COMMENT, "", value)
+    return re.sub(_ESCAPE, r"\1", value) if "\\" in value else value
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -133,4 +138,12 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 def _without_entities(text: str) -> str:
     for entity, character in _XML_ENTITIES.items():
         text = text.replace(entity, character)
+    return text
+
+
+def _without_comments(text: str) -> str:
+    """Up to a comment that does not end, because what comes after it is one."""
+    while "<!--" in text:
+        before, _, rest = text.partition("<!--")
+        text = before + rest.partition("-->")[2]
     return text

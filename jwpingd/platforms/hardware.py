@@ -6,8 +6,8 @@ Sources: the project's page on platform sources, §5.2 to §5.4.  Serial numbers
 from __future__ import annotations
 
 from jwpingd.device import Fact
+from jwpingd.platforms import meaning
 from jwpingd.platforms.forms import colons_or_equals
-from jwpingd.platforms.meaning import hardware
 from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.table import Place, Places, entry, joined, read_at, through, whole
 
@@ -17,9 +17,13 @@ _TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 
 def _lenovo_name(root: Root) -> str:
     """Lenovo keeps the name that people know in the version, and a part number in the name."""
-    if hardware(root.text(f"{_DMI}/sys_vendor")).casefold() != "lenovo":
+    if meaning.maker(root.text(f"{_DMI}/sys_vendor")).casefold() != "lenovo":
         raise Absent("only Lenovo has the model there")
     return root.text(f"{_DMI}/product_version")
+
+
+def _named(name: str) -> Place:
+    return through(whole(f"{_DMI}/{name}"), meaning.maker)
 
 
 def _tree(name: str) -> Place:
@@ -38,7 +42,7 @@ def _tree_model(name: str) -> Place:
 
     def find(root: Root) -> Fact:
         fact = place.find(root)
-        value = hardware(fact.value)
+        value = meaning.model(fact.value)
         if value.casefold() in _makers_and_chips(root):
             raise Absent(f"only the maker or the chip: {value}")
         return fact
@@ -58,7 +62,8 @@ def _tree_board() -> Place:
 
 def _tree_maker() -> Place:
     def find(root: Root) -> Fact:
-        return Fact(_compatible(root)[0][0], _tree_path(root, "compatible"))
+        # The chip's maker is no better as a vendor than as a model.
+        return Fact(meaning.model(_compatible(root)[0][0]), _tree_path(root, "compatible"))
 
     return Place(f"{_TREES[0]}/compatible", find)
 
@@ -95,7 +100,9 @@ OWNER_VENDOR: Places = (entry("/etc/machine-info", "HARDWARE_VENDOR"),)
 DMI_MODEL: Places = (
     read_at(f"{_DMI}/product_version", _lenovo_name),
     whole(f"{_DMI}/product_name"),
-    joined(" ", *(through(whole(f"{_DMI}/{name}"), hardware) for name in ("board_vendor", "board_name"))),
+    joined(
+        " ", *(through(whole(f"{_DMI}/{name}"), meaning.maker) for name in ("board_vendor", "board_name"))
+    ),
     whole(f"{_DMI}/board_name"),
 )
 DMI_VENDOR: Places = (whole(f"{_DMI}/sys_vendor"), whole(f"{_DMI}/board_vendor"))

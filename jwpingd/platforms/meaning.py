@@ -35,10 +35,10 @@ _CHIP_MAKERS = frozenset(
         *("spreadtrum", "st", "stmicroelectronics", "synaptics", "ti", "unisoc"),
     )
 )
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[.@].*)?")
+_INVISIBLE = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"
+_LOCALE = r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[.@].*)?"
 _NO_LANGUAGE = frozenset(("und", "mul", "zxx"))
-_ZONE = re.compile(
+_ZONE = (
     r"[A-Z][A-Za-z_]*(?:/[A-Za-z0-9_+-]+)+"  # Europe/Berlin, Etc/GMT+1
     r"|[A-Z][A-Za-z]+(?:-[A-Z][A-Za-z]*)?"  # UTC, GB-Eire
     r"|[A-Z]{3}[0-9][A-Z]{3}"  # EST5EDT
@@ -47,7 +47,8 @@ _ZONE = re.compile(
 
 def plain(text: str) -> str:
     """`text` without control characters and outer blanks.  Raises Absent if nothing is said with it."""
-    value = _INVISIBLE.sub(" ", text).strip()[:MAX_CHARACTERS].rstrip()
+    seen = text if text.isprintable() else re.sub(_INVISIBLE, " ", text)
+    value = seen.strip()[:MAX_CHARACTERS].rstrip()
     if not any(character.isalnum() for character in value):
         raise Absent("empty")
     if value.casefold() in _NOTHING:
@@ -55,13 +56,19 @@ def plain(text: str) -> str:
     return value
 
 
-def hardware(text: str) -> str:
-    """The same for a maker's or a model's name, which makers often leave unfilled."""
+def maker(text: str) -> str:
+    """The same for a name that a maker should have filled in."""
     value = plain(text)
     lowered = value.casefold()
     if lowered in _NO_HARDWARE or lowered.startswith(_NO_HARDWARE_PREFIXES):
         raise Absent(f"a placeholder: {value}")
-    if lowered in _CHIP_MAKERS:
+    return value
+
+
+def model(text: str) -> str:
+    """The same for what is to be a model: the maker of its chip is none."""
+    value = maker(text)
+    if value.casefold() in _CHIP_MAKERS:
         raise Absent(f"only the chip's maker: {value}")
     return value
 
@@ -69,7 +76,7 @@ def hardware(text: str) -> str:
 def language(text: str) -> str:
     """A locale as a language tag: "de_DE.UTF-8" → "de-DE".  Raises Absent for "C" and the like."""
     value = plain(text)
-    match = _LOCALE.fullmatch(value)
+    match = re.fullmatch(_LOCALE, value)
     if match is None or match[1].lower() in _NO_LANGUAGE:
         raise Absent(f"names no language: {value}")
     script, region = match[2], match[3]
@@ -82,6 +89,6 @@ def timezone(text: str) -> str:
     value = plain(text).removeprefix(":")
     _, is_path, name = value.rpartition("zoneinfo/")
     name = (name if is_path else value).removeprefix("posix/").removeprefix("right/")
-    if not _ZONE.fullmatch(name):
+    if not re.fullmatch(_ZONE, name):
         raise Absent(f"names no time zone: {value}")
     return name

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from jwpingd.device import joined_source
 from jwpingd.platforms.forms import assignments, colons_or_equals
-from jwpingd.platforms.meaning import plain
+from jwpingd.platforms.meaning import MAX_CHARACTERS, plain
 from jwpingd.platforms.rdk_store import user_setting
 from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.system import os_is
@@ -20,17 +20,17 @@ from jwpingd.platforms.table import Place, Platform, entry, parsed, read_at, thr
 
 _PROPERTIES, _VERSION = "/etc/device.properties", "/version.txt"
 _MAX_HOPS = 4
-_REFERENCE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
-_IMAGE_LINE = re.compile(r"^imagename:", re.MULTILINE)
-_RELEASE = re.compile(r"(\d+)\.(\d+)[sp]")
-_REGION_LANGUAGE = re.compile(r"([A-Za-z]{2})_([A-Za-z]{2})")
+_REFERENCE = r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?"
+_IMAGE_LINE = r"(?m)^imagename:"
+_RELEASE = r"([0-9]+)\.([0-9]+)[sp]"
+_REGION_LANGUAGE = r"([A-Za-z]{2})_([A-Za-z]{2})"
 
 
 def _is_rdk(root: Root) -> str:
     if not root.exists(_PROPERTIES):
         raise Absent(f"no {_PROPERTIES}")
     try:
-        if _IMAGE_LINE.search(root.text(_VERSION)):
+        if re.search(_IMAGE_LINE, root.text(_VERSION)):
             return joined_source(_PROPERTIES, f"{_VERSION}: imagename")
     except Absent:
         pass
@@ -65,11 +65,13 @@ def _property(key: str) -> Place:
 
 
 def _expanded(value: str, values: Mapping[str, str]) -> str:
+    """With what it refers to in its place, over a few hops; cut, because references can multiply."""
     for _ in range(_MAX_HOPS):
-        if not _REFERENCE.search(value):
+        if "$" not in value:
             return value
-        value = _REFERENCE.sub(lambda reference: values.get(reference[1], ""), value)
-    if _REFERENCE.search(value):
+        value = re.sub(_REFERENCE, lambda reference: values.get(reference[1], "")[:MAX_CHARACTERS], value)
+        value = value[:MAX_CHARACTERS]
+    if re.search(_REFERENCE, value):
         raise Absent("refers to itself")
     return value
 
@@ -80,7 +82,7 @@ def _image(key: str) -> Place:
 
 def _release(image: str) -> str:
     """ "XUSHTC11MWR_8.2s14_PROD" → "8.2.0.0", as RDK's own plugin answers."""
-    match = _RELEASE.search(image)
+    match = re.search(_RELEASE, image)
     if match is None:
         raise Absent(f"no release in it: {image}")
     return f"{match[1]}.{match[2]}.0.0"
@@ -88,7 +90,7 @@ def _release(image: str) -> str:
 
 def _language(preference: str) -> str:
     """ "US_en" → "en-US": region first."""
-    match = _REGION_LANGUAGE.fullmatch(preference)
+    match = re.fullmatch(_REGION_LANGUAGE, preference)
     if match is None:
         raise Absent(f"not region_language: {preference}")
     return f"{match[2]}-{match[1]}"

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from jwpingd.platforms.root import Absent, Root
+from jwpingd.platforms.root import MAX_BYTES, Absent, Root
 from jwpingd.platforms.table import Place, read_at
 
 MAX_STORE_BYTES = 4 * 1024 * 1024
@@ -52,6 +52,7 @@ def _setting(file: Path, key: str) -> str:
         )
         try:
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
             connection.set_progress_handler(lambda: 1, MAX_STEPS)
             row = connection.execute(_SETTING, (key,)).fetchone()
         finally:

@@ -44,8 +44,8 @@ Sign = Callable[[Root], str]
 _MEANINGS: dict[str, Callable[[str], str]] = {
     "os_name": meaning.plain,
     "os_version": meaning.plain,
-    "vendor": meaning.hardware,
-    "model": meaning.hardware,
+    "vendor": meaning.maker,
+    "model": meaning.model,
     "firmware": meaning.plain,
     "language": meaning.language,
     "timezone": meaning.timezone,

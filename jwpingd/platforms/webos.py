@@ -13,7 +13,7 @@ from jwpingd.platforms.root import Absent
 from jwpingd.platforms.table import Place, Platform, any_of, entry, through, whole
 
 _OS, _DEVICE, _RELEASE = "/var/run/nyx/os_info.json", "/var/run/nyx/device_info.json", "/etc/starfish-release"
-_RELEASE_NUMBER = re.compile(r"\brelease (\d+(?:\.\d+)+)")
+_RELEASE_NUMBER = r"\brelease ([0-9]+(?:\.[0-9]+)+)"
 
 
 def _nyx(path: str, key: str) -> Place:
@@ -22,7 +22,7 @@ def _nyx(path: str, key: str) -> Place:
 
 def _release_number(line: str) -> str:
     """ "Rockhopper release 6.0.1-4529 (kisscurl-kalaupapa)" → "6.0.1"."""
-    match = _RELEASE_NUMBER.search(line)
+    match = re.search(_RELEASE_NUMBER, line)
     if match is None:
         raise Absent(f"names no release: {line}")
     return match[1]
