@@ -23,6 +23,7 @@ OPENWRT: Files = {"etc/os-release": 'ID="openwrt"\nNAME="OpenWrt"\nOPENWRT_DEVIC
 COREELEC: Files = {"etc/os-release": 'ID="coreelec"\nNAME="CoreELEC"\nLIBREELEC_ARCH="Amlogic-ng.arm"\n'}
 LIBREELEC: Files = {"etc/os-release": 'ID="libreelec"\nNAME="LibreELEC"\n'}
 KODI = "storage/.kodi/userdata/guisettings.xml"
+PERSISTENT = "data/property/persistent_properties"
 NYX = "var/run/nyx/device_info.json"
 CHAIN = "A=$B\nB=${C}\nC=$D\n"
 
@@ -102,6 +103,22 @@ CASES: list[Case] = [
         ANDROID | {"system/build.prop": "ro.build.characteristics=tablet,nosdcard\n"},
         "oos",
         "Android",
+    ),
+    (
+        "what was set at runtime",
+        ANDROID
+        | {
+            "system/build.prop": "persist.sys.locale=en-US\n",
+            PERSISTENT: b"\n\x1b\n\x12persist.sys.locale\x12\x05fr-FR",
+        },
+        "olng",
+        "fr-fr",
+    ),
+    (
+        "set, and broken off",
+        ANDROID | {"system/build.prop": "", PERSISTENT: b"\n\x1b\n\x12persist.sys.locale\x12\x05fr"},
+        "olng",
+        None,
     ),
     # --- webOS
     ("rubbish behind JSON", WEBOS | {NYX: '{"product_id": "OLED65C1PUB"}\n}mstar{'}, "om", "OLED65C1PUB"),

@@ -32,7 +32,7 @@ def assignments(text: str) -> dict[str, str]:
     found = {}
     for line in _lines(text):
         key, equals, value = line.partition("=")
-        if equals and not line.lstrip().startswith("#"):
+        if equals:
             found[key.strip()] = _unquoted(value.strip())
     return found
 
@@ -40,10 +40,10 @@ def assignments(text: str) -> dict[str, str]:
 def properties(text: str) -> dict[str, str]:
     """Android's build.prop: no quotes, no comment after a value, the last one of a key.
 
-    Source: property_service.cpp of AOSP.  Its `import FILE` lines are passed over: none is known to
-    bring in what describes the device.
+    Source: property_service.cpp of AOSP.  `import FILE` is not followed: no file that describes the device
+    is known to be brought in so.
     """
-    pairs = (line.partition("=") for line in _lines(text) if not line.lstrip().startswith(("#", "import ")))
+    pairs = (line.partition("=") for line in _lines(text))
     return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 
 
@@ -81,7 +81,7 @@ def ini(text: str) -> dict[str, str]:
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
             section = f"[{line[1:-1].strip()}] "
-        elif not line.startswith(("#", ";")) and "=" in line:
+        elif "=" in line:
             key, _, value = line.partition("=")
             found[section + key.strip()] = value.strip().removesuffix(";").strip()
     return found
@@ -112,7 +112,8 @@ def words(text: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> list[str]:
-    return text.replace("\0", "\n").splitlines()
+    """Without those that are comments."""
+    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
 
 
 def _unquoted(value: str) -> str:

@@ -67,10 +67,10 @@ def _property(key: str) -> Place:
 def _expanded(value: str, values: Mapping[str, str]) -> str:
     """With what it refers to in its place, over a few hops; cut, because references can multiply."""
     for _ in range(_MAX_HOPS):
+        value = value[:MAX_CHARACTERS]
         if "$" not in value:
             return value
         value = re.sub(_REFERENCE, lambda reference: values.get(reference[1], "")[:MAX_CHARACTERS], value)
-        value = value[:MAX_CHARACTERS]
     if re.search(_REFERENCE, value):
         raise Absent("refers to itself")
     return value

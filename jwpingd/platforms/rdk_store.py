@@ -51,7 +51,6 @@ def _setting(file: Path, key: str) -> str:
             f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True, isolation_level=None
         )
         try:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
             connection.set_progress_handler(lambda: 1, MAX_STEPS)
             row = connection.execute(_SETTING, (key,)).fetchone()
