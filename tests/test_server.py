@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -103,6 +103,7 @@ class House:
         self.limits = Limits(rules, **(values | limits))
         self.server = Server(self.plays, self.writer, self.clock, self.limits, lambda _sock, _peer: caller())
         self.path = directory / "player.sock"
+        self.players: list[Player] = []
         self.stopping = trio.Event()
 
     def pings(self) -> list[tuple[str, dict[str, str]]]:
@@ -114,7 +115,9 @@ class House:
         return " ".join(kind for kind, _ in self.pings())
 
     def connect(self) -> Player:
-        return Player(self.path)
+        """A player, whose socket is closed with the house at the latest."""
+        self.players.append(Player(self.path))
+        return self.players[-1]
 
     async def recover(self) -> None:
         """As the daemon does at its start."""
@@ -170,6 +173,8 @@ async def serving(house: House) -> AsyncIterator[House]:
             await house.writer.flush()
             nursery.cancel_scope.cancel()
         await house.writer.close()
+        for player in house.players:
+            player.close()
 
 
 async def _serve(house: House, listener: socket.socket) -> None:
@@ -686,23 +691,6 @@ def test_stopping_takes_what_was_written_before(tmp_path: Path) -> None:
         assert house.kinds() == "e s i gab"
 
     run(main)
-
-
-@pytest.fixture(autouse=True)
-def _close_sockets() -> Iterator[None]:
-    """Sockets that a test leaves open are closed, so that their warnings tell of real leaks only."""
-    opened: list[socket.socket] = []
-    original = Player.__init__
-
-    def remember(self: Player, path: Path) -> None:
-        original(self, path)
-        opened.append(self.sock)
-
-    Player.__init__ = remember  # type: ignore[method-assign]
-    yield
-    Player.__init__ = original  # type: ignore[method-assign]
-    for sock in opened:
-        sock.close()
 
 
 # --- who plays ------------------------------------------------------------------------------------
