@@ -80,7 +80,7 @@ class Privacy:
         """Do what `jwpingd identity` asks for.  Raises OperatorError."""
         action, level = request.get("action"), request.get("level")
         async with self._one_at_a_time:
-            if action == "choose" and level in {known.value for known in Consent}:
+            if action == "choose" and level in [known.value for known in Consent]:
                 await self._choose(Consent(level))
             elif action == "reset":
                 await self._reset()
