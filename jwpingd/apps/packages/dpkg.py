@@ -13,8 +13,7 @@ from jwpingd.apps.app import App, clean
 from jwpingd.apps.files import Files
 from jwpingd.apps.packages.stanzas import stanzas
 
-STATUS = "var/lib/dpkg/status"
-PLACES = (STATUS,)
+PLACES = ("var/lib/dpkg/status",)
 
 _INFO = "var/lib/dpkg/info"
 _DIVERSIONS = "var/lib/dpkg/diversions"
