@@ -22,6 +22,7 @@ from jwpingd.events import Consent
 from jwpingd.ping import Facts
 from jwpingd.server import Caller, Claims, Limits, Plays, Rules, Server
 from jwpingd.server.connection import READ_BYTES
+from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
 from jwpingd.server.plays import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
 
@@ -499,29 +500,83 @@ def test_what_a_player_says_again_after_a_crash_counts_once(tmp_path: Path) -> N
         {"event": "seek", "offset": 100.0, "at": start_s + 3.2},
         {"event": "seeked", "at": start_s + 3.3},
         *(tick(100 + 0.5 * n) | {"at": start_s + 4 + 0.5 * n} for n in range(1, 7)),
+        REMOVE | {"at": start_s + 8},
     ]
 
     async def main(n_before: int) -> None:
         house = House(tmp_path / str(n_before))
         async with serving(house):
-            await trio.sleep(8)
+            await trio.sleep(9)
             player = house.connect()
             player.write(*told[:n_before])
             await settle()
             house.writer.submit = lambda *args, **kwargs: 0  # type: ignore[method-assign]  # the plug is pulled
         again = House(tmp_path / str(n_before))
         async with serving(again):
-            await trio.sleep(8)
+            await trio.sleep(9)
             await again.recover()
             player = again.connect()
-            player.write(*told, REMOVE | {"at": start_s + 8})
+            player.write(*told)
             await settle()
             assert again.kinds() == "e s i vs gab"
             assert sum(int(values.get("ti", 0)) for _, values in again.pings()) == 5
+            player.write(ITEM | {"play": "k", "at": start_s + 8.5})
+            await settle()
+            assert again.kinds() == "e s i vs gab e"
 
     for n_before in range(1, len(told) + 1):
         (tmp_path / str(n_before)).mkdir()
         run(partial(main, n_before))
+
+
+def test_a_play_that_another_replaced_is_known_when_said_again(tmp_path: Path) -> None:
+    """An item ends the play before it: after a crash neither is begun again."""
+    start_s = START_MS / 1000
+    told: list[dict[str, Any]] = [
+        ITEM | {"play": "k", "at": start_s + 1},
+        tick(0.0) | {"at": start_s + 2},
+        ITEM | {"play": "l", "mediaid": "AbCdEf12", "at": start_s + 3},
+        tick(0.0) | {"at": start_s + 4},
+    ]
+
+    async def main() -> None:
+        house = House(tmp_path)
+        async with serving(house):
+            await trio.sleep(9)
+            player = house.connect()
+            player.write(*told)
+            await settle()
+            house.writer.submit = lambda *args, **kwargs: 0  # type: ignore[method-assign]  # the plug is pulled
+        again = House(tmp_path)
+        async with serving(again):
+            await trio.sleep(9)
+            await again.recover()
+            player = again.connect()
+            player.write(*told, REMOVE | {"at": start_s + 5})
+            await settle()
+            assert again.kinds() == "e s gab e s gab"
+            await trio.sleep(700)
+            player.write(ITEM, REMOVE)
+            await settle()
+            assert again.spool.checkpoints() == []
+
+    run(main)
+
+
+def test_finished_plays_are_bounded() -> None:
+    """In number and in time; those that are forgotten lose their place on flash, too."""
+    plays = FinishedPlays()
+    owners = [Owner(0, "app", str(number)) for number in range(MAX_FINISHED + 2)]
+    for number, owner in enumerate(owners):
+        finished = Finished(owner, f"play{number}", "boot", number)
+        assert read(finished.checkpoint) == finished
+        plays.add(finished)
+    plays.add(Finished(owners[5], "again", "boot", 1000))
+    assert plays.take_forgotten(1000) == ["play0", "play1", "play5"]
+    assert plays.known_to_ms(owners[0]) is None
+    assert plays.known_to_ms(owners[5]) == 1000
+    assert len(plays.take_forgotten(1000 + KEPT_MS)) == MAX_FINISHED
+    assert plays.known_to_ms(owners[5]) is None
 
 
 def test_a_paused_play_costs_no_writes(tmp_path: Path) -> None:

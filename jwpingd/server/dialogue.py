@@ -198,6 +198,10 @@ class Dialogue:
         facts = None
         if isinstance(event, PlaylistItem):
             facts = self._describe(self.claims)
+            known_to_ms = self._plays.finished_to_ms(self.uid, facts, event)
+            if at_ms is not None and known_to_ms is not None and at_ms <= known_to_ms:
+                player.known_to_ms = known_to_ms
+                return
             player = self._take_over(player, event, moment, facts)
             if _is_said_again(player, at_ms):
                 return

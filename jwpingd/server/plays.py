@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -18,6 +18,8 @@ from jwpingd import ping, session
 from jwpingd.events import PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Ping, Restriction, facts_from_json, facts_to_json
+from jwpingd.server.finished import Finished, FinishedPlays, Owner
+from jwpingd.server.finished import read as read_finished
 from jwpingd.server.tap import Tap
 from jwpingd.session import Session
 from jwpingd.spool import Checkpoint, Entry
@@ -34,14 +36,6 @@ class Clock(Protocol):
     async def sleep_until_boot_ms(self, boot_ms: int) -> None: ...
 
 
-class Owner(NamedTuple):
-    """Who may resume a play: the same user with the same app, by the player's own key."""
-
-    uid: int
-    app_id: str
-    play_key: str
-
-
 @dataclass(slots=True, eq=False)
 class Player:
     """One player: its session and what its running play's pings carry.
@@ -49,7 +43,7 @@ class Player:
     `facts` None: no ping is made (consent "none").  `saved` is the checkpoint on its way to flash, None
     where there is none to remove.  `held_until_ms`: the connection is gone and the play may be resumed.
     `at_ms` is the newest `at` that it has taken.  `known_to_ms`, of a play that was resumed: what its
-    player says of the time up to then, it says again.
+    player says of the time up to then, it says again.  `finished` is to be put on flash with its end.
     """
 
     session: Session
@@ -60,6 +54,7 @@ class Player:
     cut_ms: int | None = None
     at_ms: int | None = None
     known_to_ms: int | None = None
+    finished: Finished | None = None
 
     @property
     def owner(self) -> Owner | None:
@@ -86,6 +81,7 @@ class Plays:
         self._new_id = new_id
         self._resume_ms = round(resume_s * 1000)
         self._by_owner: dict[Owner, Player] = {}
+        self._finished = FinishedPlays()
         self._held: list[Player] = []
         self._held_changed = trio.Event()
         self.tap = Tap()
@@ -108,7 +104,12 @@ class Plays:
             return 0
         old = [made for made in pings if before is not None and made.play_id == before.play_id]
         new = pings[len(old) :]  # A new play's pings follow those that end the old one.
+        self._remember_end(player, event, moment)
         return self._submit(player, _entries(old, facts_before) + _entries(new, player.facts))
+
+    def finished_to_ms(self, uid: int, facts: Facts | None, item: PlaylistItem) -> int | None:
+        """Up to when all is known of the play that ended last under this item's key; None: of none."""
+        return None if facts is None else self._finished.known_to_ms(Owner(uid, facts.app_id, item.play_key))
 
     def tick(self, player: Player, tick: Time, moment: Moment) -> int:
         """`handle` for a tick after an item: it neither begins nor ends a play, and hardly makes pings."""
@@ -197,6 +198,10 @@ class Plays:
         After a crash nobody knows when it was, so the time to resume counts from now.
         """
         for checkpoint in checkpoints:
+            finished = read_finished(checkpoint)
+            if finished is not None and finished.boot_id == now.boot_id:
+                self._finished.add(finished)
+                continue
             player = self._revive(checkpoint, now)
             if player is None:
                 entries = [] if checkpoint.will is None else [checkpoint.will]
@@ -236,7 +241,26 @@ class Plays:
         if not entries and not ended and checkpoint is None:
             return 0
         self.tap.pings(entries)
-        return self._writer.submit(entries, checkpoints=[checkpoint] if checkpoint else [], ended=ended)
+        checkpoints = [checkpoint] if checkpoint else []
+        if player.finished is not None:  # A play's row is replaced after those of ended plays are gone.
+            checkpoints.append(player.finished.checkpoint)
+            player.finished = None
+        ended += self._finished.take_forgotten(self._clock.now().boot_ms)
+        return self._writer.submit(entries, checkpoints=checkpoints, ended=ended)
+
+    def _remember_end(self, player: Player, event: PlayEvent, moment: Moment) -> None:
+        """The player has ended a play that it may tell of again."""
+        if player.at_ms is None or player.saved is None:
+            return
+        owner = next((owner for owner, known in self._by_owner.items() if known is player), None)
+        if owner is None:
+            return
+        if player.session.running is not None and player.session.running.play_id == player.saved.play:
+            return
+        # The item that replaced it is news, even of a player that comes again.
+        at_ms = player.at_ms - 1 if isinstance(event, PlaylistItem) else player.at_ms
+        player.finished = Finished(owner, player.saved.play, moment.boot_id, at_ms)
+        self._finished.add(player.finished)
 
     def _hold(self, player: Player, until_ms: int) -> None:
         player.held_until_ms = until_ms
