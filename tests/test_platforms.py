@@ -21,7 +21,7 @@ TREE = "proc/device-tree"
 
 def detected(root: Path, environ: dict[str, str]) -> Device:
     """The box at `root` as a daemon with this environment sees it."""
-    device = PROBES[-1].probe(Root(root, environ), [])
+    device = PROBES[-1].probe(Root(root, environ))
     assert device is not None
     return device
 
@@ -97,16 +97,14 @@ def test_this_machine_is_read_without_error() -> None:
 
 def test_what_was_tried_in_vain_is_told(tmp_path: Path) -> None:
     """Each place that gave nothing is there once, with the reason, and those behind a find are not."""
-    root = box(
-        tmp_path,
-        {
-            "etc/os-release": "NAME=A\nVERSION_ID=\n",
-            f"{DMI}/product_name": "Default string\n",
-            f"{TREE}/model": b"Board\0",
-        },
-    )
-    tried: list[Attempt] = []
-    detect(root, tried)
+    files: dict[str, str | bytes] = {
+        "etc/os-release": "NAME=A\nVERSION_ID=\n",
+        f"{DMI}/product_name": "Default string\n",
+        f"{TREE}/model": b"Board\0",
+    }
+    root = Root(box(tmp_path, files))
+    detect(root)
+    tried = root.tried
     assert len(tried) == len(set(tried))
     assert Attempt("platform", "libreelec", "os-release has no ID") in tried
     assert Attempt("os_version", "os-release: VERSION_ID", "empty") in tried
@@ -441,7 +439,7 @@ def test_the_readmes_platform_works(tmp_path: Path) -> None:
             "data/settings.json": '{"ui": {"language": "de_DE"}}',
         },
     )
-    device = names["PLATFORM"].probe(Root(root), [])
+    device = names["PLATFORM"].probe(Root(root))
     told = {key: fact.value for key, fact in facts(device).items()}
     assert told == {
         "oos": "Web", "sdk": "0", "oosv": "Acme OS 4", "om": "STB-4000", "ofv": "4.7", "olng": "de-de",

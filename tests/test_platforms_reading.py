@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwpingd.platforms import Attempt, detect, forms, meaning
+from jwpingd.platforms import detect, forms, meaning
 from jwpingd.platforms.properties import properties
 from jwpingd.platforms.root import MAX_BYTES, Absent, Root
 from tests.boxes import TREES, box, facts, trees, value
@@ -302,9 +302,9 @@ def test_a_store_cannot_make_much_of_little(tmp_path: Path) -> None:
         " SELECT 1, 'presentationLanguage', hex(zeroblob(100000)) FROM namespace"
     ).close()
     store.close()
-    tried: list[Attempt] = []
-    detect(root, tried)
-    assert any("too big" in attempt.reason for attempt in tried)
+    look = Root(root)
+    detect(look)
+    assert any("too big" in attempt.reason for attempt in look.tried)
 
 
 # --- meaning --------------------------------------------------------------------------------

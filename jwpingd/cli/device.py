@@ -16,7 +16,7 @@ from jwpingd.config import DeviceSettings, configured, overridden
 from jwpingd.device import Device, Fact
 from jwpingd.errors import ConfigError, OperatorError
 from jwpingd.ping import DEVICE_KEYS, device_parameters
-from jwpingd.platforms import Attempt
+from jwpingd.platforms import Attempt, Root
 
 EXAMPLE = "jwpingd device --root /mnt/image --set device.model=STB-4000"
 
@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
     if not args.root.is_dir():
         raise OperatorError(f"--root {args.root}: there is no such directory")
     settings, origins, doubts = _settings(args)
-    tried: list[Attempt] = []
-    device = overridden(platforms.detect(args.root, tried), settings, origins)
+    root = Root(args.root.resolve())
+    device = overridden(platforms.detect(root), settings, origins)
     parameters = device_parameters(
         device, configured(settings, "os", origins), configured(settings, "sdk", origins)
     )
-    found = _Found(device, parameters, tried, doubts)
+    found = _Found(device, parameters, root.tried, doubts)
     print(json.dumps(_as_json(found), ensure_ascii=False) if args.json else "\n".join(_for_people(found)))
     return 0
 

@@ -24,8 +24,8 @@ from jwpingd.platforms import (
     tizen,
     webos,
 )
-from jwpingd.platforms.root import Root
-from jwpingd.platforms.table import Attempt, Platform
+from jwpingd.platforms.root import Attempt, Root
+from jwpingd.platforms.table import Platform
 
 __all__ = ["PROBES", "Attempt", "Platform", "Root", "detect", "renewed"]
 
@@ -48,13 +48,13 @@ PROBES: tuple[Platform, ...] = (
 generic platform takes every box."""
 
 
-def detect(root: Path, tried: list[Attempt] | None = None) -> Device:
+def detect(root: Path | Root) -> Device:
     """The box whose file system is at `root` ("/": this one).  Never raises for what files hold.
 
-    What was looked at in vain is added to `tried`.
+    A `Root` then tells in `tried` what was looked at in vain.
     """
-    box, record = Root(root), [] if tried is None else tried
-    return next(device for platform in PROBES if (device := platform.probe(box, record)) is not None)
+    box = root if isinstance(root, Root) else Root(root)
+    return next(device for platform in PROBES if (device := platform.probe(box)) is not None)
 
 
 def renewed(device: Device, root: Path) -> Device:
@@ -63,6 +63,6 @@ def renewed(device: Device, root: Path) -> Device:
     now = Root(root)
     return replace(
         device,
-        language=platform.fact("language", now, device.sign, []),
-        timezone=platform.fact("timezone", now, device.sign, []),
+        language=platform.fact("language", now, device.sign),
+        timezone=platform.fact("timezone", now, device.sign),
     )

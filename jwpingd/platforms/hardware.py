@@ -100,9 +100,7 @@ OWNER_VENDOR: Places = (entry("/etc/machine-info", "HARDWARE_VENDOR"),)
 DMI_MODEL: Places = (
     read_at(f"{_DMI}/product_version", _lenovo_name),
     whole(f"{_DMI}/product_name"),
-    joined(
-        " ", *(through(whole(f"{_DMI}/{name}"), meaning.maker) for name in ("board_vendor", "board_name"))
-    ),
+    joined(" ", _named("board_vendor"), _named("board_name")),
     whole(f"{_DMI}/board_name"),
 )
 DMI_VENDOR: Places = (whole(f"{_DMI}/sys_vendor"), whole(f"{_DMI}/board_vendor"))

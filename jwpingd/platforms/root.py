@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -34,15 +35,26 @@ class Absent(Exception):
     """A place gives nothing; the message says why, in a few words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A place that was looked at in vain, for which field, and why it gave nothing."""
+
+    field: str
+    source: str
+    reason: str
+
+
 class Root:
     """The box whose file system lies at `directory`; "/" is this one.
 
-    Make one for each look at the box: what was read once is not read again.  `environ` is the
-    daemon's environment, which says nothing of any other box and is empty there.
+    Make one for each look at the box: what was read once is not read again, and `tried` holds all that
+    was looked at in vain.  `environ` is the daemon's environment, which says nothing of any other box
+    and is empty there.
     """
 
     def __init__(self, directory: Path, environ: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self.tried: list[Attempt] = []
         self._is_this_box = directory == _THIS_BOX
         self._environ = environ if environ is not None else os.environ if self._is_this_box else {}
         self._files: dict[str, bytes | str] = {}

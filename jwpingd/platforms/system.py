@@ -34,7 +34,7 @@ def os_is(*ids: str) -> Sign:
         found = values.get("ID", "").strip()
         if found.lower() in ids:
             return f"{path}: ID"
-        raise Absent(f"os-release says ID={found}" if found else "os-release has no ID")
+        raise Absent(f"os-release says ID={found[:40]}" if found else "os-release has no ID")
 
     return sign
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from jwpingd import device
 from jwpingd.device import Device, Fact
 from jwpingd.platforms import forms, meaning
-from jwpingd.platforms.root import Absent, Root
+from jwpingd.platforms.root import Absent, Attempt, Root
 
 T = TypeVar("T")
 
@@ -24,15 +24,6 @@ class Place:
 
     source: str
     find: Callable[[Root], Fact]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A place that was looked at in vain, for which field, and why it gave nothing."""
-
-    field: str
-    source: str
-    reason: str
 
 
 Places = tuple[Place | str, ...]
@@ -67,17 +58,17 @@ class Platform:
     language: Places = ()
     timezone: Places = ()
 
-    def probe(self, root: Root, tried: list[Attempt]) -> Device | None:
-        """The box at `root` if it is of this platform; adds to `tried` what gave nothing.  Never raises."""
+    def probe(self, root: Root) -> Device | None:
+        """The box at `root` if it is of this platform.  Never raises."""
         try:
             sign = self.sign(root)
         except Absent as exc:
-            tried.append(Attempt("platform", self.name, str(exc)))
+            root.tried.append(Attempt("platform", self.name, str(exc)))
             return None
-        facts = {field: self.fact(field, root, sign, tried) for field in FIELDS}
+        facts = {field: self.fact(field, root, sign) for field in FIELDS}
         return Device(platform=self.name, sign=sign, **facts)
 
-    def fact(self, field: str, root: Root, sign: str, tried: list[Attempt]) -> Fact | None:
+    def fact(self, field: str, root: Root, sign: str) -> Fact | None:
         """The first thing that is said of `field`; what holds for the whole platform is known by the sign."""
         places: Places = getattr(self, field)
         for place in places:
@@ -87,7 +78,7 @@ class Platform:
                 fact = place.find(root)
                 return Fact(_MEANINGS[field](fact.value), fact.source)
             except Absent as exc:
-                tried.append(Attempt(field, place.source, str(exc)))
+                root.tried.append(Attempt(field, place.source, str(exc)))
         return None
 
 
