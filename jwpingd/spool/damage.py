@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwpingd.spool import counters, faults, schema
+from jwpingd.spool import counters, faults, files, recover, schema
 from jwpingd.spool.counters import Counters
-from jwpingd.spool.limits import Limits
+from jwpingd.spool.limits import PAGE_BYTES, Limits
 
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\0"
@@ -44,6 +46,8 @@ class Sound:
     counters: Counters
 
 
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.ELOOP}
+
 Verdict = Missing | Newer | Damaged | Sound
 
 
@@ -57,7 +61,7 @@ def judge(path: Path, limits: Limits, connection_type: type[sqlite3.Connection])
         return at_once
     connection = schema.connect(path, connection_type)
     try:
-        verdict: Verdict = _judge_content(connection, limits)
+        verdict: Verdict = _judge_content(path, connection, limits)
     except sqlite3.Error as exc:
         connection.close()
         if faults.is_damage(exc):
@@ -73,27 +77,72 @@ def _judge_header(path: Path) -> Missing | Newer | Damaged | None:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return Damaged("it is not a file")
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = _read_header(path)
     except FileNotFoundError:
         # A link that leads nowhere is in the way of a new store.
         return Damaged("it is a broken link") if path.is_symlink() else Missing()
+    except OSError as exc:
+        if exc.errno in _NOT_OURS and os.access(path.parent, os.W_OK):
+            return Damaged(f"it cannot be opened: {exc.strerror}")
+        raise
     if not header:
         return Missing()
     if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
         return Damaged("it is not a database")
     version = int.from_bytes(header[_VERSION_AT], "big")
     is_ours = int.from_bytes(header[_APPLICATION_AT], "big") == schema.APPLICATION_ID
-    return Newer(version) if is_ours and version > schema.VERSION else None
+    return Newer(version) if is_ours and version > schema.VERSION else _judge_logs(path)
 
 
-def _judge_content(connection: sqlite3.Connection, limits: Limits) -> Verdict:
+def _read_header(path: Path) -> bytes:
+    """Opened for writing too, because SQLite must be able to.  Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, _HEADER_BYTES, 0)
+    except OSError as exc:
+        if exc.errno == errno.EIO:
+            return bytes(_HEADER_BYTES)  # A bad block: what can be read of the others is carried over.
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _judge_logs(path: Path) -> Damaged | None:
+    """What is there by the names of its logs must be files that are ours to write."""
+    for log in files.logs_of(path):
+        if not os.path.lexists(log):
+            continue
+        if not log.is_file() or not os.access(log, os.R_OK | os.W_OK):
+            return Damaged(f"its {log.name} is no file that can be read and written")
+    return None
+
+
+def _judge_content(path: Path, connection: sqlite3.Connection, limits: Limits) -> Verdict:
     schema.prepare(connection, limits)
+    raise_if_log_is_broken(connection, path, limits.max_bytes)
     version = schema.pragma(connection, "user_version")
     if schema.pragma(connection, "application_id") == schema.APPLICATION_ID and version > schema.VERSION:
         return Newer(version)
     fault = schema.fault(connection)
     if fault is not None:
         return Damaged(fault)
+    used_bytes = schema.pragma(connection, "page_count") * PAGE_BYTES
+    if path.stat().st_size > max(used_bytes, limits.max_bytes):
+        return Damaged("the file is longer than what is in it")
     found = counters.load(connection)
     return Damaged("its counters fail their check") if found is None else Sound(connection, found)
+
+
+def raise_if_log_is_broken(connection: sqlite3.Connection, path: Path, max_bytes: int) -> None:
+    """Raise sqlite3.DatabaseError if acknowledged transactions stand in the log behind a damaged one.
+
+    SQLite takes the first frame that fails its check for the end of the log, and would say nothing.
+    """
+    try:
+        _, n_frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error as exc:
+        if faults.is_full(exc):
+            return  # It can be read and takes deletes; the next opening looks again.
+        raise
+    if recover.n_commits_after(path, max(n_frames, 0), max_bytes) > 1:
+        raise faults.damage("its write-ahead log is broken in the middle")

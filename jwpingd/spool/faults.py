@@ -57,6 +57,13 @@ def is_damage(error: BaseException) -> bool:
     return code & 0xFF in _DAMAGE or code in _DAMAGE_EXTENDED
 
 
+def damage(what: str) -> sqlite3.DatabaseError:
+    """What SQLite itself would raise for a broken store."""
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
 def is_full(error: BaseException) -> bool:
     """Whether there was no space left."""
     if isinstance(error, OSError):

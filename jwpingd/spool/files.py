@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
 from jwpingd.spool.account import sync_directory
@@ -45,6 +46,12 @@ class Files:
         """Our own store, if an older program set it aside."""
         return self.of_version(VERSION)
 
+    def clear_places(self) -> None:
+        """Remove what is no file in the place of a small one, which is then made anew.  Raises OSError."""
+        for path in (self.account, self.account.with_name(self.account.name + ".new"), self.reserve):
+            if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+                _remove_one(path)
+
     def copies_bytes(self) -> int:
         """What the set-aside copies take."""
         copies = [self.damaged, *self._of_other_versions()]
@@ -69,14 +76,19 @@ class Files:
 
 def log_of(database: Path) -> Path:
     """Its write-ahead log."""
-    return _logs_of(database)[0]
+    return logs_of(database)[0]
+
+
+def logs_of(database: Path) -> list[Path]:
+    """Every log that may stand beside it."""
+    return [database.with_name(database.name + ending) for ending in _LOGS]
 
 
 def move(database: Path, destination: Path) -> None:
     """Rename a database with its logs, over whatever was there.  Raises OSError."""
     database.lstat()  # Nothing may be removed for the sake of a file that is not there.
     remove(destination)
-    for log, its_destination in zip(_logs_of(database), _logs_of(destination), strict=True):
+    for log, its_destination in zip(logs_of(database), logs_of(destination), strict=True):
         if os.path.lexists(log):
             os.rename(log, its_destination)
     os.rename(database, destination)
@@ -85,7 +97,7 @@ def move(database: Path, destination: Path) -> None:
 
 def finish_move(database: Path, destination: Path) -> None:
     """If a move between the two was cut short, finish it.  Raises OSError."""
-    moved = [log for log in _logs_of(destination) if os.path.lexists(log)]
+    moved = [log for log in logs_of(destination) if os.path.lexists(log)]
     if not moved or os.path.lexists(destination):
         return
     if os.path.lexists(database):
@@ -97,17 +109,13 @@ def finish_move(database: Path, destination: Path) -> None:
 
 def remove(database: Path) -> None:
     """Delete a database with its logs, or whatever is there in its place.  Raises OSError."""
-    for path in (*_logs_of(database), database):
+    for path in (*logs_of(database), database):
         _remove_one(path)
 
 
 def size_bytes(database: Path) -> int:
     """A database with its logs; a directory in its place, with all that is in it."""
-    return sum(_size_of_one(path) for path in (database, *_logs_of(database)))
-
-
-def _logs_of(database: Path) -> list[Path]:
-    return [database.with_name(database.name + ending) for ending in _LOGS]
+    return sum(_size_of_one(path) for path in (database, *logs_of(database)))
 
 
 def _remove_one(path: Path) -> None:

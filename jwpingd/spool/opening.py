@@ -29,6 +29,7 @@ class Opening:
         Raises OSError and sqlite3.Error for what is no damage: no right, no space, a bad medium.
         """
         self.files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.files.clear_places()
         self._finish_earlier()
         verdict = self._judge()
         if suspicion and isinstance(verdict, Sound):

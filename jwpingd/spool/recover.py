@@ -6,7 +6,11 @@ https://www.sqlite.org/fileformat2.html (b-tree pages, records, write-ahead log)
 
 from __future__ import annotations
 
+import os
+import stat
+import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,45 +24,110 @@ _LEAST_LOCAL = (PAGE_BYTES - 12) * 32 // 255 - 23
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _MAX_ROW_BYTES = 64 << 10  # Ten times the largest row: a length beyond it is a damaged length.
 
-Pages = dict[int, bytes]
 
-
-def rows(database: Path) -> Iterator[list[Any]]:
-    """Every row of every table that can be found, in no order.  Raises OSError."""
-    pages = _pages(database)
-    for number, page in pages.items():
-        start = 100 if number == 1 else 0
-        kind = page[start]
-        if kind not in _MOST_LOCAL:
-            continue
-        for offset in _cell_offsets(page, start):
-            try:
-                yield _row(pages, page, offset, kind)
-            except (IndexError, KeyError, ValueError):
+def rows(database: Path, max_bytes: int) -> Iterator[list[Any]]:
+    """Every row of every table that can be found in the first `max_bytes`, in no order.  Raises OSError."""
+    with closing(_Pages(database, max_bytes)) as pages:
+        for number in pages.numbers():
+            page, start = pages[number], 100 if number == 1 else 0
+            kind = page[start]
+            if kind not in _MOST_LOCAL:
                 continue
+            for offset in _cell_offsets(page, start):
+                try:
+                    yield _row(pages, page, offset, kind)
+                except (IndexError, KeyError, ValueError):
+                    continue
 
 
-def _pages(database: Path) -> Pages:
+def n_commits_after(database: Path, n_frames: int, max_bytes: int) -> int:
+    """How many transactions stand in the log after the `n_frames` that SQLite believes.
+
+    More than one cannot be what a power cut left: each was synced before the next began.
+    """
+    with closing(_File(log_of(database), max_bytes)) as log:
+        return sum(is_commit for idx, (_, is_commit) in enumerate(_frames(log)) if idx >= n_frames)
+
+
+class _File:
+    """Bytes of a file that may be missing, or have blocks that cannot be read: those are zeros."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.n_bytes = 0
+        self._descriptor: int | None = None
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            found = os.fstat(self._descriptor)
+        except OSError:
+            return  # What is not there, or not for us to read, is lost.
+        if stat.S_ISREG(found.st_mode):
+            self.n_bytes = min(found.st_size, max_bytes)
+
+    def read(self, start: int, n_bytes: int) -> bytes:
+        """So many bytes from `start` on; beyond the end there are zeros."""
+        if self._descriptor is None:
+            return bytes(n_bytes)
+        try:
+            return os.pread(self._descriptor, n_bytes, start).ljust(n_bytes, b"\0")
+        except OSError:
+            return bytes(n_bytes)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+class _Pages:
     """Number → page: the database's own, and over them the committed ones of the write-ahead log."""
-    content = _content(database)
-    pages = {
-        start // PAGE_BYTES + 1: content[start : start + PAGE_BYTES].ljust(PAGE_BYTES, b"\0")
-        for start in range(0, len(content), PAGE_BYTES)
-    }
-    log = _content(log_of(database))
-    uncommitted: Pages = {}
-    for start in range(_LOG_HEADER_BYTES, len(log) - FRAME_BYTES + 1, FRAME_BYTES):
-        if log[start + 8 : start + 16] != log[16:24]:
-            break  # Another salt: a frame of an earlier round.
-        uncommitted[_integer(log[start : start + 4])] = log[start + 24 : start + FRAME_BYTES]
-        if any(log[start + 4 : start + 8]):
-            pages |= uncommitted
-            uncommitted = {}
-    return pages
+
+    def __init__(self, database: Path, max_bytes: int) -> None:
+        self._database = _File(database, max_bytes)
+        self._log = _File(log_of(database), max_bytes)
+        self._n_pages = -(-self._database.n_bytes // PAGE_BYTES)
+        self._place_in_log: dict[int, int] = {}
+        uncommitted: dict[int, int] = {}
+        for start, is_commit in _frames(self._log):
+            uncommitted[_integer(self._log.read(start, 4))] = start + FRAME_BYTES - PAGE_BYTES
+            if is_commit:
+                self._place_in_log |= uncommitted
+                uncommitted = {}
+
+    def numbers(self) -> list[int]:
+        """Of all pages that there are."""
+        return [*range(1, self._n_pages + 1), *(each for each in self._place_in_log if each > self._n_pages)]
+
+    def __getitem__(self, number: int) -> bytes:
+        place = self._place_in_log.get(number)
+        if place is not None:
+            return self._log.read(place, PAGE_BYTES)
+        if not 0 < number <= self._n_pages:
+            raise KeyError(number)
+        return self._database.read((number - 1) * PAGE_BYTES, PAGE_BYTES)
+
+    def close(self) -> None:
+        self._database.close()
+        self._log.close()
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+def _frames(log: _File) -> Iterator[tuple[int, bool]]:
+    """(start, whether a transaction ends with it) of the frames of the log's latest round."""
+    header = log.read(0, _LOG_HEADER_BYTES)
+    is_whole = _log_checksum(header[:24]) == (_integer(header[24:28]), _integer(header[28:32]))
+    first = log.read(_LOG_HEADER_BYTES, 24)
+    salt = header[16:24] if is_whole else first[8:16]
+    for start in range(_LOG_HEADER_BYTES, log.n_bytes - FRAME_BYTES + 1, FRAME_BYTES):
+        frame = log.read(start, 16)
+        if frame[8:] == salt:  # Another salt: a frame of an earlier round, or one that is damaged.
+            yield start, any(frame[4:8])
+
+
+def _log_checksum(content: bytes) -> tuple[int, int]:
+    """The two sums over `content`, words in the byte order that its first four bytes name."""
+    first = second = 0
+    for one, two in struct.iter_unpack(">II" if content[3] & 1 else "<II", content):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + two + first) & 0xFFFFFFFF
+    return first, second
 
 
 def _cell_offsets(page: bytes, start: int) -> Iterator[int]:
@@ -68,7 +137,7 @@ def _cell_offsets(page: bytes, start: int) -> Iterator[int]:
         yield _integer(page[at : at + 2])
 
 
-def _row(pages: Pages, page: bytes, offset: int, kind: int) -> list[Any]:
+def _row(pages: _Pages, page: bytes, offset: int, kind: int) -> list[Any]:
     n_bytes, offset = _varint(page, offset)
     row_id = None
     if kind == _TABLE_LEAF:
@@ -79,7 +148,7 @@ def _row(pages: Pages, page: bytes, offset: int, kind: int) -> list[Any]:
     return values
 
 
-def _payload(pages: Pages, page: bytes, offset: int, n_bytes: int, n_most_local: int) -> bytes:
+def _payload(pages: _Pages, page: bytes, offset: int, n_bytes: int, n_most_local: int) -> bytes:
     if n_bytes > _MAX_ROW_BYTES:
         raise ValueError("longer than any row")
     if n_bytes <= n_most_local:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jwpingd.spool import account, aside, boots, counters, files, plays, recover, rows, schema
+from jwpingd.spool import account, aside, boots, counters, damage, files, plays, recover, rows, schema
 from jwpingd.spool.counters import MARKS, Counters
 from jwpingd.spool.entry import SetAside
 from jwpingd.spool.files import Files
@@ -119,26 +119,32 @@ def _carry_over_all(
 
 def _carry_over(source: Source, store: Store, connection_type: type[sqlite3.Connection]) -> _Carried:
     carried = _Carried(store, account.read_copy(source.account) or {})
-    for table, row in _read(source.database, connection_type):
+    for table, row in _read(source.database, store.limits.max_bytes, connection_type):
         carried.take(table, row)
     return carried
 
 
-def _read(database: Path, connection_type: type[sqlite3.Connection]) -> Iterator[tuple[str, Row]]:
+def _read(
+    database: Path, max_bytes: int, connection_type: type[sqlite3.Connection]
+) -> Iterator[tuple[str, Row]]:
     """(table, row) of all that can be read, boots first.  Some rows may come twice.  Raises OSError."""
     if not database.is_file():
         return
     try:
-        yield from _read_tables(database, connection_type)
+        yield from _read_tables(database, max_bytes, connection_type)
     except sqlite3.Error:
-        found = [(_table_of(row), tuple(row)) for row in recover.rows(database)]
+        found = [(_table_of(row), tuple(row)) for row in recover.rows(database, max_bytes)]
         for table in _COLUMNS:
             yield from (item for item in found if item[0] == table)
 
 
-def _read_tables(database: Path, connection_type: type[sqlite3.Connection]) -> Iterator[tuple[str, Row]]:
+def _read_tables(
+    database: Path, max_bytes: int, connection_type: type[sqlite3.Connection]
+) -> Iterator[tuple[str, Row]]:
     with closing(schema.connect(database, connection_type)) as connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        connection.execute("PRAGMA mmap_size = 0").fetchall()
+        damage.raise_if_log_is_broken(connection, database, max_bytes)
         for table, columns in _COLUMNS.items():
             for row in connection.execute(f"SELECT {columns} FROM {table}"):
                 yield table, row

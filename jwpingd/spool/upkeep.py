@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable
 
-from jwpingd.spool import aside, plays, rows
+from jwpingd.spool import aside, faults, plays, rows
 from jwpingd.spool.changes import portions
 from jwpingd.spool.opening import count_rows
 from jwpingd.spool.salvage import settle
@@ -55,7 +54,7 @@ def check_thoroughly(store: Store) -> list[str]:
     """
     (first,) = store.connection.execute("PRAGMA quick_check(1)").fetchone()
     if first != "ok":
-        raise _damage(str(first))
+        raise faults.damage(str(first))
     for _ in rows.scan(store):
         pass  # Reading notes what fails its check.
     n_bad = len(store.bad_ids)
@@ -102,9 +101,3 @@ def _outlines(store: Store, table: str) -> Iterable[tuple[int, str]]:
 def _ids(store: Store, query: str, *values: int) -> list[int]:
     found: Iterable[tuple[int]] = store.connection.execute(query, values)
     return [each for (each,) in found]
-
-
-def _damage(text: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(text)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error

@@ -188,6 +188,8 @@ class Box:
             self.n_acks += 1
             line["id"] = self.n_acks
         dialogue.take(json.dumps(line).encode() + b"\n", self.clock.now())
+        while dialogue.is_waiting:
+            dialogue.go_on()
         if "id" in line:
             self._tickets[self.n_acks] = dialogue.ticket
 
