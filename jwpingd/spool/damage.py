@@ -62,7 +62,7 @@ def judge(path: Path, limits: Limits, connection_type: type[sqlite3.Connection])
     connection = schema.connect(path, connection_type)
     try:
         verdict: Verdict = _judge_content(path, connection, limits)
-    except sqlite3.Error as exc:
+    except faults.SQLITE_ERRORS as exc:
         connection.close()
         if faults.is_damage(exc):
             return Damaged(str(exc))
@@ -140,7 +140,7 @@ def raise_if_log_is_broken(connection: sqlite3.Connection, path: Path, max_bytes
     """
     try:
         _, n_frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    except sqlite3.Error as exc:
+    except faults.SQLITE_ERRORS as exc:
         if faults.is_full(exc):
             return  # It can be read and takes deletes; the next opening looks again.
         raise

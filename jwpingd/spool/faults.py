@@ -8,6 +8,9 @@ from pathlib import Path
 
 from jwpingd.errors import StoreError
 
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a call of SQLite may raise; the second where its message quotes text that is damaged."""
+
 _DAMAGE = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -54,7 +57,7 @@ def store_error(operation: str, path: Path, error: BaseException) -> StoreError:
 def is_damage(error: BaseException) -> bool:
     """Whether the store itself is broken, so that trying again as it is cannot help."""
     code = _code(error)
-    return code & 0xFF in _DAMAGE or code in _DAMAGE_EXTENDED
+    return isinstance(error, UnicodeDecodeError) or code & 0xFF in _DAMAGE or code in _DAMAGE_EXTENDED
 
 
 def damage(what: str) -> sqlite3.DatabaseError:

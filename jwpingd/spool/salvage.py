@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jwpingd.spool import account, aside, boots, counters, damage, files, plays, recover, rows, schema
+from jwpingd.spool import account, aside, boots, counters, damage, faults, files, plays, recover, rows, schema
 from jwpingd.spool.counters import MARKS, Counters
 from jwpingd.spool.entry import SetAside
 from jwpingd.spool.files import Files
@@ -132,7 +132,7 @@ def _read(
         return
     try:
         yield from _read_tables(database, max_bytes, connection_type)
-    except sqlite3.Error:
+    except faults.SQLITE_ERRORS:
         found = [(_table_of(row), tuple(row)) for row in recover.rows(database, max_bytes)]
         for table in _COLUMNS:
             yield from (item for item in found if item[0] == table)

@@ -183,7 +183,7 @@ class Spool:
         try:
             store.checkpoint()
             self._copy_account(store)
-        except (sqlite3.Error, OSError) as exc:
+        except (*faults.SQLITE_ERRORS, OSError) as exc:
             raise faults.store_error("close", self._files.database, exc) from exc
         finally:
             store.close()
@@ -195,7 +195,7 @@ class Spool:
         for is_last in (False, True):
             try:
                 return act(self._opened())
-            except (sqlite3.Error, OSError) as exc:
+            except (*faults.SQLITE_ERRORS, OSError) as exc:
                 self._give_up_on(exc)
                 if is_last or self._suspicion is None:
                     raise faults.store_error(operation, self._files.database, exc) from exc
@@ -216,7 +216,7 @@ class Spool:
                 self._copy_account(self._store)
         return self._store
 
-    def _give_up_on(self, error: sqlite3.Error | OSError) -> None:
+    def _give_up_on(self, error: Exception) -> None:
         """Nothing is known of the open files any more: let them go."""
         self._abandon()
         if faults.is_full(error):

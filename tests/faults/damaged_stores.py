@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -145,13 +146,16 @@ def start_daemon(number: int, seed: int, directory: Path) -> tuple[str, float, l
     DAMAGES[name](home / "state", fate)
     box = BoxUnderTest(home, free_port(), f"spool.max_bytes={SMALL.max_bytes}", "uplink.start_jitter_s=3600")
     began_s = time.monotonic()
-    box.start()
-    took_s = time.monotonic() - began_s
-    player = box.connect()
-    player.send_and_wait({"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "x"})
-    status = box.status()
-    player.close()
-    box.stop()
+    try:
+        box.start()
+        took_s = time.monotonic() - began_s
+        with closing(box.connect()) as player:
+            player.send_and_wait({"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "x"})
+        status = box.status()
+        box.stop()
+    except (AssertionError, OSError) as exc:
+        box.kill()
+        return name, 0.0, [f"{name} (start {number}): {exc!r}, {box.log.read_text()}"]
     gone = sum(status[key] for key in ("delivered", "waiting", "set_aside", "folded"))
     faults = [] if status["accepted"] == gone + sum(status["dropped"].values()) else [f"{name}: {status}"]
     faults += [f"{name}: {status['store']}"] if status["state"] != "running" else []
