@@ -56,7 +56,7 @@ def judge(path: Path, limits: Limits, connection_type: type[sqlite3.Connection])
 
     Raises OSError and sqlite3.Error only for what is no damage: no right, no space, a bad medium.
     """
-    at_once = _judge_header(path)
+    at_once = _judge_header(path, limits)
     if at_once is not None:
         return at_once
     connection = schema.connect(path, connection_type)
@@ -72,7 +72,7 @@ def judge(path: Path, limits: Limits, connection_type: type[sqlite3.Connection])
     return verdict
 
 
-def _judge_header(path: Path) -> Missing | Newer | Damaged | None:
+def _judge_header(path: Path, limits: Limits) -> Missing | Newer | Damaged | None:
     """What the first bytes tell without opening the store, which may already write to it."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -82,7 +82,7 @@ def _judge_header(path: Path) -> Missing | Newer | Damaged | None:
         # A link that leads nowhere is in the way of a new store.
         return Damaged("it is a broken link") if path.is_symlink() else Missing()
     except OSError as exc:
-        if exc.errno in _NOT_OURS and os.access(path.parent, os.W_OK):
+        if exc.errno in _NOT_OURS and os.access(path.parent, os.W_OK, effective_ids=True):
             return Damaged(f"it cannot be opened: {exc.strerror}")
         raise
     if not header:
@@ -91,7 +91,7 @@ def _judge_header(path: Path) -> Missing | Newer | Damaged | None:
         return Damaged("it is not a database")
     version = int.from_bytes(header[_VERSION_AT], "big")
     is_ours = int.from_bytes(header[_APPLICATION_AT], "big") == schema.APPLICATION_ID
-    return Newer(version) if is_ours and version > schema.VERSION else _judge_logs(path)
+    return Newer(version) if is_ours and version > schema.VERSION else _judge_logs(path, limits)
 
 
 def _read_header(path: Path) -> bytes:
@@ -107,19 +107,19 @@ def _read_header(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _judge_logs(path: Path) -> Damaged | None:
-    """What is there by the names of its logs must be files that are ours to write."""
+def _judge_logs(path: Path, limits: Limits) -> Damaged | None:
+    """Its logs must be files that are ours to write, and whole."""
     for log in files.logs_of(path):
         if not os.path.lexists(log):
             continue
-        if not log.is_file() or not os.access(log, os.R_OK | os.W_OK):
+        if not log.is_file() or not os.access(log, os.R_OK | os.W_OK, effective_ids=True):
             return Damaged(f"its {log.name} is no file that can be read and written")
-    return None
+    is_broken = recover.is_log_broken(path, limits.max_bytes)
+    return Damaged("its write-ahead log is broken in the middle") if is_broken else None
 
 
 def _judge_content(path: Path, connection: sqlite3.Connection, limits: Limits) -> Verdict:
     schema.prepare(connection, limits)
-    raise_if_log_is_broken(connection, path, limits.max_bytes)
     version = schema.pragma(connection, "user_version")
     if schema.pragma(connection, "application_id") == schema.APPLICATION_ID and version > schema.VERSION:
         return Newer(version)
@@ -131,18 +131,3 @@ def _judge_content(path: Path, connection: sqlite3.Connection, limits: Limits) -
         return Damaged("the file is longer than what is in it")
     found = counters.load(connection)
     return Damaged("its counters fail their check") if found is None else Sound(connection, found)
-
-
-def raise_if_log_is_broken(connection: sqlite3.Connection, path: Path, max_bytes: int) -> None:
-    """Raise sqlite3.DatabaseError if acknowledged transactions stand in the log behind a damaged one.
-
-    SQLite takes the first frame that fails its check for the end of the log, and would say nothing.
-    """
-    try:
-        _, n_frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    except faults.SQLITE_ERRORS as exc:
-        if faults.is_full(exc):
-            return  # It can be read and takes deletes; the next opening looks again.
-        raise
-    if recover.n_commits_after(path, max(n_frames, 0), max_bytes) > 1:
-        raise faults.damage("its write-ahead log is broken in the middle")

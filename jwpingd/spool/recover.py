@@ -40,13 +40,15 @@ def rows(database: Path, max_bytes: int) -> Iterator[list[Any]]:
                     continue
 
 
-def n_commits_after(database: Path, n_frames: int, max_bytes: int) -> int:
-    """How many transactions stand in the log after the `n_frames` that SQLite believes.
+def is_log_broken(database: Path, max_bytes: int) -> bool:
+    """Whether acknowledged transactions stand in the log behind a damaged frame.
 
-    More than one cannot be what a power cut left: each was synced before the next began.
+    SQLite takes the first frame that fails its check for the end of the log, and says nothing.  More
+    than one transaction behind it cannot be what a power cut left: each was synced before the next.
     """
     with closing(_File(log_of(database), max_bytes)) as log:
-        return sum(is_commit for idx, (_, is_commit) in enumerate(_frames(log)) if idx >= n_frames)
+        begin = _n_bytes_sound(log)
+        return sum(is_commit for start, is_commit in _frames(log) if start >= begin) > 1
 
 
 class _File:
@@ -112,7 +114,7 @@ class _Pages:
 def _frames(log: _File) -> Iterator[tuple[int, bool]]:
     """(start, whether a transaction ends with it) of the frames of the log's latest round."""
     header = log.read(0, _LOG_HEADER_BYTES)
-    is_whole = _log_checksum(header[:24]) == (_integer(header[24:28]), _integer(header[28:32]))
+    is_whole = _log_checksum(header[:24], _words(header)) == _sums(header[24:])
     first = log.read(_LOG_HEADER_BYTES, 24)
     salt = header[16:24] if is_whole else first[8:16]
     for start in range(_LOG_HEADER_BYTES, log.n_bytes - FRAME_BYTES + 1, FRAME_BYTES):
@@ -121,13 +123,41 @@ def _frames(log: _File) -> Iterator[tuple[int, bool]]:
             yield start, any(frame[4:8])
 
 
-def _log_checksum(content: bytes) -> tuple[int, int]:
-    """The two sums over `content`, words in the byte order that its first four bytes name."""
-    first = second = 0
-    for one, two in struct.iter_unpack(">II" if content[3] & 1 else "<II", content):
+def _n_bytes_sound(log: _File) -> int:
+    """Up to where the log passes its check, which runs on from frame to frame."""
+    header = log.read(0, _LOG_HEADER_BYTES)
+    words = _words(header)
+    sums = _log_checksum(header[:24], words)
+    end = _LOG_HEADER_BYTES
+    if sums != _sums(header[24:]):
+        return 0
+    while end + FRAME_BYTES <= log.n_bytes:
+        frame = log.read(end, FRAME_BYTES)
+        sums = _log_checksum(frame[:8] + frame[24:], words, *sums)
+        if frame[8:16] != header[16:24] or sums != _sums(frame[16:24]):
+            break
+        end += FRAME_BYTES
+    return end
+
+
+def _log_checksum(content: bytes, words: str, first: int = 0, second: int = 0) -> tuple[int, int]:
+    """The two sums, going on from `first` and `second`.
+
+    https://www.sqlite.org/fileformat2.html#checksum_algorithm
+    """
+    for one, two in struct.iter_unpack(words, content):
         first = (first + one + second) & 0xFFFFFFFF
         second = (second + two + first) & 0xFFFFFFFF
     return first, second
+
+
+def _words(header: bytes) -> str:
+    """The byte order of the words that are summed up, as the log's first four bytes tell."""
+    return ">II" if header[3] & 1 else "<II"
+
+
+def _sums(content: bytes) -> tuple[int, int]:
+    return _integer(content[:4]), _integer(content[4:])
 
 
 def _cell_offsets(page: bytes, start: int) -> Iterator[int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jwpingd.spool import account, aside, boots, counters, damage, faults, files, plays, recover, rows, schema
+from jwpingd.spool import account, aside, boots, counters, faults, files, plays, recover, rows, schema
 from jwpingd.spool.counters import MARKS, Counters
 from jwpingd.spool.entry import SetAside
 from jwpingd.spool.files import Files
@@ -131,20 +131,19 @@ def _read(
     if not database.is_file():
         return
     try:
-        yield from _read_tables(database, max_bytes, connection_type)
+        if recover.is_log_broken(database, max_bytes):
+            raise faults.damage("SQLite would not look behind the damaged frame")
+        yield from _read_tables(database, connection_type)
     except faults.SQLITE_ERRORS:
         found = [(_table_of(row), tuple(row)) for row in recover.rows(database, max_bytes)]
         for table in _COLUMNS:
             yield from (item for item in found if item[0] == table)
 
 
-def _read_tables(
-    database: Path, max_bytes: int, connection_type: type[sqlite3.Connection]
-) -> Iterator[tuple[str, Row]]:
+def _read_tables(database: Path, connection_type: type[sqlite3.Connection]) -> Iterator[tuple[str, Row]]:
     with closing(schema.connect(database, connection_type)) as connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         connection.execute("PRAGMA mmap_size = 0").fetchall()
-        damage.raise_if_log_is_broken(connection, database, max_bytes)
         for table, columns in _COLUMNS.items():
             for row in connection.execute(f"SELECT {columns} FROM {table}"):
                 yield table, row

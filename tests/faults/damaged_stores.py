@@ -62,7 +62,7 @@ def original(entry_id: int) -> Entry:
 
 
 def fill(directory: Path, *, is_closed: bool) -> None:
-    """A store as a daemon leaves it that ended in good order, or as a power cut does: half of it in the log."""
+    """A store as a daemon leaves it that ended in good order, or as a power cut does, half in the log."""
     spool = opened(directory / "full")
     for first in range(1, N_PINGS + 1, 3):
         put(spool, *(original(idx) for idx in range(first, first + 3)))
@@ -184,7 +184,7 @@ def run(n_stores: int, n_starts: int, seed: int, directory: Path, n_processes: i
                     f"\r{tally.n_stores.total()} stores, {len(tally.faults)} faults", end="", file=sys.stderr
                 )
     for number in range(n_starts):
-        _, took_s, faults = start_daemon(number, seed + 1, directory)
+        _, _, faults = start_daemon(number, seed + 1, directory)
         tally.faults += faults
         tally.n_starts += 1
     return tally
