@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.benchmarks import drain, flood, idle, memory, playback, start
+from tests.benchmarks import drain, flash, flood, growth, idle, latency, memory, peer, playback, start
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Part, table
 
@@ -21,6 +21,10 @@ PARTS = {
     "playback": playback.measure,
     "flood": flood.measure,
     "drain": drain.measure,
+    "latency": latency.measure,
+    "flash": flash.measure,
+    "growth": growth.measure,
+    "peer": peer.measure,
 }
 
 

@@ -68,7 +68,7 @@ class Collector:
     def __init__(self, process: Process, port: int, scheme: str) -> None:
         self.process = process
         self.url = f"{scheme}://localhost:{port}" if scheme == "https" else f"http://127.0.0.1:{port}"
-        self._scheme, self._port = scheme, port
+        self.port = port
 
     def stats(self, context: Any, path: str = "/stats") -> dict[str, Any]:
         with urllib.request.urlopen(self.url + path, context=context) as answer:
@@ -134,10 +134,11 @@ class Bench:
             process.stop()
 
     @contextlib.contextmanager
-    def collector(self, *, is_tls: bool, delay_s: float = 0.0) -> Iterator[Collector]:
+    def collector(self, *, is_tls: bool, delay_s: float = 0.0, port: int = 0) -> Iterator[Collector]:
+        """A collector at `port`, or at one that is free."""
         certificate = self.certificate if is_tls else ""
-        with self.program("collector", 0, delay_s, certificate) as (process, port):
-            yield Collector(process, int(port), "https" if is_tls else "http")
+        with self.program("collector", port, delay_s, certificate) as (process, line):
+            yield Collector(process, int(line), "https" if is_tls else "http")
 
     def daemon_command(self, url: str, *settings: str) -> list[str]:
         given = (f"analytics_id={ANALYTICS_ID}", f"collector_url={url}", f"tls.ca_file={self.ca_file}")
@@ -159,8 +160,8 @@ class Bench:
         return self.environment(**directories, **more)
 
     @contextlib.contextmanager
-    def daemon(self, box: Path, url: str, *settings: str) -> Iterator[Process]:
-        """A daemon that answers."""
+    def daemon(self, box: Path, url: str, *settings: str, is_killed: bool = False) -> Iterator[Process]:
+        """A daemon that answers.  It must end in good order, unless the caller kills it."""
         with (box / "log").open("ab") as log:
             popen = subprocess.Popen(
                 self.daemon_command(url, *settings), env=self.daemon_environment(box), stderr=log
@@ -172,7 +173,7 @@ class Bench:
             yield process
         finally:
             process.stop()
-            assert popen.returncode == 0, (box / "log").read_text()
+            assert is_killed or popen.returncode == 0, (box / "log").read_text()
 
 
 @contextlib.contextmanager
