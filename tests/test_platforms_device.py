@@ -13,7 +13,7 @@ import pytest
 from jwpingd import platforms
 from jwpingd.cli import main
 from jwpingd.config import Config, DeviceSettings, overridden
-from jwpingd.daemon.box_device import RENEW_S, BoxDevice
+from jwpingd.daemon.box_device import MAX_RENEWALS_PER_S, BoxDevice
 from jwpingd.device import Device, Fact
 from jwpingd.ping import device_parameters
 from tests.boxes import TREES, Tree, box, trees, value
@@ -58,7 +58,7 @@ def test_the_system_has_the_interfaces_name(
 
 def test_the_language_is_sent_in_lower_case() -> None:
     """Whatever its source: a tag, or a locale that the operator has written."""
-    for language in ("en-US", "EN_us"):
+    for language in ("en-US", "EN_us", "en_US.UTF-8"):
         assert device_parameters(Device("x", language=fact(language)))["olng"].value == "en-us"
 
 
@@ -81,19 +81,28 @@ def test_the_operator_knows_better() -> None:
 
 
 def test_a_play_finds_the_language_of_its_moment(tmp_path: Path) -> None:
-    """A change is seen by the next play; a burst of plays reads once; the configuration still wins."""
-    now_s = 0.0
+    """A change is seen by the next play; the rest stays; the configuration still wins."""
     root = box(tmp_path, {"etc/os-release": "NAME=A\nID=a\n", "etc/locale.conf": "LANG=de_DE\n"})
-    config = Config(ANALYTICS_ID, device=DeviceSettings(model="M"))
-    device = BoxDevice(config, root, monotonic_s=lambda: now_s)
+    device = BoxDevice(Config(ANALYTICS_ID, device=DeviceSettings(model="M")), root, monotonic_s=lambda: 0.0)
     assert (value(device().language), value(device().model)) == ("de-DE", "M")
     box(tmp_path, {"etc/locale.conf": "LANG=fr_FR\n", "etc/os-release": "NAME=B\nID=a\n"})
-    assert value(device().language) == "de-DE"
-    now_s += RENEW_S
     assert value(device().language) == "fr-FR"
     assert (value(device().os_name), value(device().model)) == ("A", "M")
     fixed = BoxDevice(Config(ANALYTICS_ID, device=DeviceSettings(language="it")), root)
     assert value(fixed().language) == "it"
+
+
+def test_a_burst_of_plays_does_not_read_as_often(tmp_path: Path) -> None:
+    """So many times a second and no more; the next second reads again."""
+    now_s = 100.0
+    root = box(tmp_path, {"etc/locale.conf": "LANG=de_DE\n"})
+    device = BoxDevice(Config(ANALYTICS_ID), root, monotonic_s=lambda: now_s)
+    for _ in range(MAX_RENEWALS_PER_S):
+        device()
+    box(tmp_path, {"etc/locale.conf": "LANG=fr_FR\n"})
+    assert value(device().language) == "de-DE"
+    now_s += 1
+    assert value(device().language) == "fr-FR"
 
 
 # --- the command ----------------------------------------------------------------------------

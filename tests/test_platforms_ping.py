@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -52,14 +54,14 @@ def play(socket: Path) -> None:
     player.close()
 
 
-async def target_sent_by(root: Path, state_dir: Path) -> str:
-    """The target of the first `t` that a box with these files sends to its collector."""
-    listener, has_come, sent = bind("127.0.0.1", 0), trio.Event(), list[str]()
+async def targets_sent_by(root: Path, state_dir: Path, *changes: Callable[[], object]) -> list[str]:
+    """The target of the `t` of each play on a box with these files: one, and one after each change."""
+    listener = bind("127.0.0.1", 0)
+    arrive, arrived = trio.open_memory_channel[str](10)
 
     def take(received: Received) -> None:
         if received.parameters["e"] == "t":
-            sent.append(received.target)
-            has_come.set()
+            arrive.send_nowait(received.target)
 
     config = Config(
         ANALYTICS_ID, collector_url=f"http://127.0.0.1:{listener.getsockname()[1]}", player=SETTINGS
@@ -77,11 +79,14 @@ async def target_sent_by(root: Path, state_dir: Path) -> str:
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve, [listener], Collector(on_ping=take), Weather()))
             nursery.start_soon(daemon.run, players, operators)
-            await trio.to_thread.run_sync(play, state_dir / "player.sock")
-            await has_come.wait()
+            targets = []
+            for change in (lambda: None, *changes):
+                change()
+                await trio.to_thread.run_sync(play, state_dir / "player.sock")
+                targets.append(await arrived.receive())
             daemon.stop()
             nursery.cancel_scope.cancel()
-    return sent[0]
+    return targets
 
 
 def readmes_url() -> str:
@@ -93,7 +98,7 @@ def readmes_url() -> str:
 
 def test_the_readmes_ping_is_what_a_libreelec_box_sends(tmp_path: Path) -> None:
     """Same path, same parameters in the same order, same values but for random ids and the time."""
-    target = trio.run(target_sent_by, TREES / "libreelec-rpi4/root", tmp_path)
+    (target,) = trio.run(targets_sent_by, TREES / "libreelec-rpi4/root", tmp_path)
     url = urlsplit(readmes_url())
     bucket, sent = ping.read(target)
     assert ping.read(f"{url.path}?{url.query}")[0] == bucket
@@ -103,6 +108,17 @@ def test_the_readmes_ping_is_what_a_libreelec_box_sends(tmp_path: Path) -> None:
         key: value for key, value in sent.items() if key not in BY_CHANCE
     }
     assert ping.violations(bucket, shown) == ping.violations(bucket, sent) == []
+
+
+def test_the_next_play_tells_the_language_that_the_viewer_has_chosen(tmp_path: Path) -> None:
+    """Kodi's language is changed while the daemon runs: a play before tells the old one, the next the new."""
+    root, state_dir = tmp_path / "root", tmp_path / "state"
+    shutil.copytree(TREES / "libreelec-rpi4/root", root, symlinks=True)
+    state_dir.mkdir()
+    settings = root / "storage/.kodi/userdata/guisettings.xml"
+    swedish = settings.read_text().replace("resource.language.de_de", "resource.language.sv_se")
+    targets = trio.run(targets_sent_by, root, state_dir, partial(settings.write_text, swedish))
+    assert [ping.read(target)[1]["olng"] for target in targets] == ["de-de", "sv-se"]
 
 
 def test_the_readme_explains_every_parameter() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -78,6 +80,37 @@ def test_a_file_is_read_once(tmp_path: Path) -> None:
     assert root.text("/a") == "first"
     with pytest.raises(Absent):
         root.text("/b")
+
+
+WATCH = """
+import os, sqlite3, sys
+from pathlib import Path
+from jwpingd import platforms
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+DOING = ("os", "socket", "subprocess", "shutil", "ctypes")
+
+def watch(event, arguments):
+    is_written = event == "open" and (arguments[2] or 0) & WRITING
+    is_done = event.split(".")[0] in DOING and event != "os.listdir"
+    if is_written or is_done:
+        print(event, arguments)
+
+sys.addaudithook(watch)
+for root in sys.argv[1:]:
+    platforms.detect(Path(root))
+print("looked at", len(sys.argv) - 1)
+open(os.devnull, "w").close()
+"""
+
+
+def test_a_box_is_only_read() -> None:
+    """No file is opened for writing, no process is run and no socket made, whatever the box."""
+    roots = [str(tree.root) for tree in trees()]
+    done = subprocess.run([sys.executable, "-c", WATCH, "/", *roots], capture_output=True, text=True)
+    told = done.stdout.splitlines()
+    assert told[0] == f"looked at {len(roots) + 1}", done.stderr
+    assert len(told) == 2 and told[1].startswith("open ('/dev/null'"), "the watch is awake"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from jwpingd import platforms
 from jwpingd.config import Config, overridden
 from jwpingd.device import Device
 
-RENEW_S = 0.05
-"""Every play of a viewer finds it as it is now; a player that begins a thousand a second does not."""
+MAX_RENEWALS_PER_S = 20
+"""A viewer's plays all find the box as it is now; a player that begins a thousand a second does not."""
 
 
 class BoxDevice:
@@ -27,12 +27,18 @@ class BoxDevice:
         self._root = root
         self._monotonic_s = monotonic_s
         self._detected = platforms.detect(root)
-        self._renew_at_s = monotonic_s() + RENEW_S
+        self._second_ends_s = 0.0
+        self._n_renewals = 0
 
     def __call__(self) -> Device:
         """What is known now, with what is configured in its place."""
-        now_s = self._monotonic_s()
-        if now_s >= self._renew_at_s:
+        if self._may_renew():
             self._detected = platforms.renewed(self._detected, self._root)
-            self._renew_at_s = now_s + RENEW_S
         return overridden(self._detected, self._settings)
+
+    def _may_renew(self) -> bool:
+        now_s = self._monotonic_s()
+        if now_s >= self._second_ends_s:
+            self._second_ends_s, self._n_renewals = now_s + 1, 0
+        self._n_renewals += 1
+        return self._n_renewals <= MAX_RENEWALS_PER_S

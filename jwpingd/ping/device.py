@@ -28,14 +28,13 @@ def device_parameters(
     """Wire key → fact, without those that are not known.  What is configured wins over what follows."""
     system = configured_os or _listed(device.os_name)
     sdk = configured_sdk or Fact(LISTED_SYSTEMS.get(system.value, "0"), "follows oos")
-    language = device.language
     facts = {
         "oos": system,
         "sdk": sdk,
         "oosv": _version(device, system.value),
         "om": device.model,
         "ofv": device.firmware,
-        "olng": language and Fact(language.value.lower().replace("_", "-"), language.source),
+        "olng": device.language and _language(device.language),
     }
     return {key: fact for key, fact in facts.items() if fact is not None}
 
@@ -48,6 +47,11 @@ def _listed(name: Fact | None) -> Fact:
     if listed in LISTED_SYSTEMS:
         return Fact(listed, name.source)
     return Fact(_NEAREST, f"{name.source}; the interface's nearest to {name.value}")
+
+
+def _language(language: Fact) -> Fact:
+    """The tag in lower case, also of a locale as the operator may write it: "de_AT.UTF-8"."""
+    return Fact(language.value.partition(".")[0].lower().replace("_", "-"), language.source)
 
 
 def _version(device: Device, system: str) -> Fact | None:
