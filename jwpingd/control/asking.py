@@ -27,10 +27,10 @@ def follow(path: Path, command: str, timeout_s: float = 5.0, **arguments: Any) -
         lines.sock.settimeout(None)
         while True:
             try:
-                answer = _read_answer(path, lines)
+                told = _read_object(path, lines)  # It may tell of errors, of players say.
             except _Ended:
                 return
-            yield answer
+            yield told
 
 
 class _Ended(OperatorError):
@@ -73,6 +73,13 @@ def _asked(path: Path, command: str, timeout_s: float, arguments: Mapping[str, A
 
 
 def _read_answer(path: Path, lines: _Lines) -> dict[str, Any]:
+    answer = _read_object(path, lines)
+    if "error" in answer:
+        raise OperatorError(str(answer["error"]))
+    return answer
+
+
+def _read_object(path: Path, lines: _Lines) -> dict[str, Any]:
     try:
         line = lines.next_line()
         answer = json.loads(line) if line else None
@@ -82,6 +89,4 @@ def _read_answer(path: Path, lines: _Lines) -> dict[str, Any]:
         raise _Ended(f"jwpingd on {path} closed the connection without an answer")
     if not isinstance(answer, dict):
         raise OperatorError(f"jwpingd on {path} did not answer as it should: no JSON object")
-    if "error" in answer:
-        raise OperatorError(str(answer["error"]))
     return answer
