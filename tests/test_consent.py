@@ -178,6 +178,25 @@ def test_anonymous_purges_what_may_have_been_tried(tmp_path: Path) -> None:
     run(main)
 
 
+def test_what_was_tried_from_memory_is_purged_too(tmp_path: Path) -> None:
+    """While flash refuses, tries leave no mark there; they are remembered all the same."""
+
+    async def main() -> None:
+        async with serving(house_in(tmp_path)) as house:
+            player = house.connect()
+            house.spool.refuses = True
+            await play(player, hello(user={"id": "x"}), ITEM, tick(0), REMOVE)
+            (tried,) = await house.writer.claim(1)
+            house.writer.release([tried.id])
+            await play(player, hello(consent="anonymous"))
+            house.spool.refuses = False
+            await settle(2)
+            assert house.kinds() == "s gab" and told(house) == [set()] * 2
+            check_account(house, opt_out=1)
+
+    run(main)
+
+
 def test_limited_tracking_takes_the_advertising_id_at_once(tmp_path: Path) -> None:
     """When tracking becomes limited, running and waiting pings lose the advertising id, and only that."""
 
@@ -231,9 +250,10 @@ def test_changing_one_s_mind_all_the_time_costs_little(tmp_path: Path) -> None:
             player = house.connect()
             await play(player, ITEM, tick(0))
             flips = [hello(consent=consent) for _ in range(100) for consent in ("none", "full")]
-            before = house.spool.last_batch
+            dialogue = next(iter(house.server.connections)).dialogue
+            before = dialogue.ticket
             await play(player, *flips)
-            assert house.spool.last_batch - before == 1
+            assert dialogue.ticket - before == 2  # The end of the play, and one purge.
 
     run(main)
 
@@ -289,6 +309,8 @@ def test_an_ack_of_an_opt_out_means_that_it_is_done_on_flash(tmp_path: Path) -> 
             claimed, account = await house.writer.claim(10), house.writer.account()
             house.spool.refuses = False
             assert claimed == [] and account.is_balanced
+            # What was only in memory is gone at once.
+            assert (account.dropped["opt_out"], account.waiting) == (1, 2)
             await settle()
             assert player.replies() == [{"ack": 1}]
             assert house.kinds() == "" and files_with(tmp_path, "9u6OHIO4") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -477,6 +478,23 @@ def test_an_opt_out_survives_a_kill(box: BoxUnderTest) -> None:
 
 
 @pytest.mark.slow
+def test_opting_out_cancels_what_is_in_flight(box: BoxUnderTest) -> None:
+    """A request that the collector has not answered yet is given up, long before its timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        port = black_hole.getsockname()[1]
+        box.settings += ["uplink.timeout_s=300", f"collector_url=http://127.0.0.1:{port}"]
+        box.start()
+        player = box.connect()
+        player.send_and_wait(ITEM, tick(0))
+        wait_until(lambda: box.status()["uplink"]["n_in_flight"] > 0, "a request is on its way")
+        answer = ask(box, action="choose", level="none")
+        assert (answer["n_purged"], answer["n_waiting"], answer["purge_waits_for"]) == (2, 0, "")
+        wait_until(lambda: box.status()["uplink"]["n_in_flight"] == 0, "it was given up")
+        player.close()
+        box.stop()
+
+
+@pytest.mark.slow
 def test_an_unreadable_choice_holds_everything_back(box: BoxUnderTest) -> None:
     """With a collector at hand nothing is sent or made before the operator chooses; then it is."""
     box.start()
@@ -492,6 +510,7 @@ def test_an_unreadable_choice_holds_everything_back(box: BoxUnderTest) -> None:
     player.send_and_wait(ITEM, tick(0))
     status = box.status()
     assert status["waiting"] == 3 and "consent" in status["consent"]["fault"]
+    assert status["uplink"]["last_error"] == "not started yet"
     assert box.log.read_text().count("treating the box as opted out") == 1
     ask(box, action="choose", level="full")
     wait_until(lambda: box.status()["delivered"] == 3, "what waited was delivered")
