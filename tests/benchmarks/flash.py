@@ -31,7 +31,7 @@ def measure(bench: Bench) -> Part:
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if os.geteuid() != 0 or missing:
         return Part("Flash", skipped=f"it takes root and {', '.join(missing or tools)}")
-    n_pings = 100 if bench.is_quick else 500
+    n_pings = 100 if bench.is_quick else 1000
     try:
         with _loop_device(bench) as (directory, device):
             return Part("Flash", *_measured(directory, device, n_pings))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tests.benchmarks.bench import Bench, Process, connection_to
 from tests.benchmarks.figures import Figure, Part
-from tests.benchmarks.start import NOBODY
 from tests.benchmarks.viewing import TICKS_PER_S, item, tick
 
 HOUR_S = 3600
@@ -39,8 +38,11 @@ def measure(bench: Bench) -> Part:
 def _cpu_s_per_hour(bench: Bench, n_players: int, run_s: float) -> tuple[float, float, float]:
     box, directory = bench.fresh("playback"), bench.fresh("readers")
     with contextlib.ExitStack() as stack:
+        collector = stack.enter_context(bench.collector(is_tls=True))
         daemon = stack.enter_context(
-            bench.daemon(box, NOBODY, "socket.max_connections=128", "socket.max_connections_per_uid=128")
+            bench.daemon(
+                box, collector.url, "socket.max_connections=128", "socket.max_connections_per_uid=128"
+            )
         )
         readers = [
             stack.enter_context(bench.program("readers", name, directory / name))[0]
