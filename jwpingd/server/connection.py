@@ -120,22 +120,23 @@ class Connection:
             with trio.move_on_at(until_s):
                 await self.caller.prepare(self.dialogue.claims)
             self.dialogue.go_on()
-            self._acks_wanted.set()  # The lines that waited for this may want some.
+            self._want_acks()
 
     def _take(self, data: bytes) -> None:
         n_lines = self.dialogue.take(data, self._clock.now())
         now_s = trio.current_time()
         refilled = min(self._rate, self._tokens + (now_s - self._tokens_at_s) * self._rate)
         self._tokens, self._tokens_at_s = refilled - n_lines, now_s
-        self._acks_wanted.set()
+        self._want_acks()
 
     async def _pace(self, n_bytes: int) -> None:
         """Before reading on: let others run, keep to the rate, let ticks gather, let flash keep up."""
-        await trio.lowlevel.checkpoint()
+        wait_s = 0.0
         if self._rate and self._tokens < 0:
-            await trio.sleep(-self._tokens / self._rate)
+            wait_s = -self._tokens / self._rate
         elif self.dialogue.has_only_ticked and n_bytes < _TICKS_ONLY_BYTES:
-            await trio.sleep(min(TICKS_ONLY_WAIT_S, self._until_timer_s()))
+            wait_s = min(TICKS_ONLY_WAIT_S, self._until_timer_s())
+        await trio.sleep(wait_s)
         await self._writer.wait_for_room()
 
     def _until_timer_s(self) -> float:
@@ -144,6 +145,11 @@ class Connection:
         return float("inf") if due_ms is None else max(0.0, (due_ms - self._clock.now().boot_ms) / 1000)
 
     # --- acks ---------------------------------------------------------------------------------
+
+    def _want_acks(self) -> None:
+        """Wake who sends them, but not at every tick: that would be every second turn of the loop."""
+        if self.dialogue.next_ack_ticket is not None:
+            self._acks_wanted.set()
 
     async def _send_acks(self) -> None:
         while True:
