@@ -110,8 +110,9 @@ class Clock:
         return self._state
 
     @property
-    def is_trusted(self) -> bool:
-        return self._state.name == "trusted"
+    def is_known(self) -> bool:
+        """Whether the true time is known, by the wall clock or in spite of it."""
+        return self._state.offset_ms is not None
 
     @property
     def last_trusted_ms(self) -> int:
@@ -129,15 +130,15 @@ class Clock:
         before, self._reported = self._reported, self._state
         return differs(before, self._state)
 
-    def note_collector_date(self, epoch_s: float, asked_boot_ms: int) -> bool:
-        """Take in the Date of an answer that came over verified TLS just now; then as `refresh`.
+    def note_answer(self, date_s: float | None, asked_boot_ms: int) -> bool:
+        """The collector answered over verified TLS just now, with this Date or none; then as `refresh`.
 
         `asked_boot_ms` is the boottime before the question.
         """
         self._is_certificate_out_of_time = False
-        if math.isfinite(epoch_s):
+        if date_s is not None and math.isfinite(date_s):
             # Kept against boottime, so that it still tells the truth after the wall clock is set.
-            newer = bounds_of_date(epoch_s, asked_boot_ms, self._readers.boottime_ms())
+            newer = bounds_of_date(date_s, asked_boot_ms, self._readers.boottime_ms())
             self._collector = newer if self._collector is None else self._collector.narrowed(newer)
         return self.refresh()
 
@@ -155,7 +156,7 @@ class Clock:
 
         look_s = FIRST_LOOK_S
         while not differs(self._state, known):
-            if self.is_trusted:
+            if self._state.name == "trusted":
                 await self.wait_for_step()
             else:
                 with trio.move_on_after(look_s):

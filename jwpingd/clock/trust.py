@@ -19,6 +19,8 @@ BUILD_MS = 1_793_491_200_000
 MAX_ERROR_MS = 1000
 """How wrong the time of a ping may be: what is known less well than that is no proof."""
 
+_NO_CERTIFICATE = "by this clock the collector's certificate is not valid, and nothing can be sent"
+
 STEP_MS = 500
 """Wall minus boottime moves only when the clock is set, or by 1000 ms at a leap second."""
 
@@ -61,8 +63,9 @@ class Evidence:
 class ClockState:
     """The verdict: `name` is "trusted", "unsynchronised" or "implausible"; `reason` is for operators.
 
-    `offset_ms` (Unix time minus boottime) is set exactly if it is trusted, `is_proof` if it holds for
-    the rest of the boot, whatever is done to the wall clock.
+    `offset_ms` (Unix time minus boottime) is set if the true time is known: always while trusted, and
+    also while the box's clock is so wrong that TLS cannot work by it.  `is_proof`: it holds for the
+    rest of the boot, whatever is done to the wall clock.
     """
 
     name: str
@@ -73,7 +76,13 @@ class ClockState:
 
 def judge(evidence: Evidence) -> ClockState:
     """The first reason for trust that holds, or why there is none."""
-    return _by_the_box(evidence) or _by_what_was_proven(evidence) or _without_proof(evidence)
+    known = _by_the_box(evidence) or _by_what_was_proven(evidence)
+    if known is None or known.offset_ms is None:
+        return _without_proof(evidence)
+    if evidence.is_certificate_out_of_time and abs(evidence.offset_ms - known.offset_ms) > STEP_MS:
+        reason = f"{_NO_CERTIFICATE}: {_difference(evidence, known.offset_ms)}"
+        return ClockState("implausible", reason, known.offset_ms, known.is_proof)
+    return known
 
 
 def _by_the_box(evidence: Evidence) -> ClockState | None:
@@ -112,8 +121,7 @@ def _without_proof(evidence: Evidence) -> ClockState:
         reason = "the collector is on this box and has its clock"
         return ClockState("trusted", reason, evidence.offset_ms)
     if evidence.is_certificate_out_of_time:
-        reason = "by this clock the collector's certificate is not valid: nothing is sent before it is set"
-        return ClockState("implausible", reason)
+        return ClockState("implausible", f"{_NO_CERTIFICATE}: it must be set")
     if not is_plausible:
         return ClockState("implausible", _why_implausible(evidence))
     return ClockState("unsynchronised", _why_unsynchronised(evidence))

@@ -213,6 +213,7 @@ class Daemon:
                 wall_s=self._wall_s,
                 on_change=self._status_line.note,
                 may_send=lambda: self._timekeeper.may_send,
+                on_out_of_time=self._timekeeper.note_certificate_out_of_time,
                 make_transport=self._make_transport,
             )
             with trio.CancelScope() as self._uplink_scope:

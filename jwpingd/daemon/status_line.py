@@ -64,7 +64,7 @@ def _state(account: Account, store: StoreStatus, uplink: UplinkStatus | None, cl
         return f"degraded: {store.reason}"
     if uplink is not None and not uplink.is_online:
         return f"offline: {uplink.last_error}"
-    if account.waiting and not clock.is_trusted:
+    if account.waiting and clock.state.name != "trusted":
         return f"waiting for the right time ({clock.state.reason})"
     return "delivering" if account.waiting else "ready"
 

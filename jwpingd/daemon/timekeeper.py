@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
@@ -67,7 +68,7 @@ class Timekeeper:
     @property
     def may_send(self) -> bool:
         """False until TLS has been seen to work with a clock that nobody vouches for."""
-        return self._clock.is_trusted or not self._needs_tls() or self._answered.is_set()
+        return self._clock.state.name == "trusted" or not self._needs_tls() or self._answered.is_set()
 
     def network_changed(self) -> None:
         """What could not be reached may be reached now: ask again within `NETWORK_JITTER_S`."""
@@ -75,6 +76,11 @@ class Timekeeper:
         self._pause.deadline = min(
             self._pause.deadline, trio.current_time() + NETWORK_JITTER_S * self._fraction()
         )
+
+    def note_certificate_out_of_time(self) -> None:
+        """TLS failed in a way that a wrong clock explains."""
+        if self._clock.note_certificate_out_of_time():
+            self._state_scope.cancel()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -91,13 +97,13 @@ class Timekeeper:
     async def _in_state(self, name: str) -> None:
         self._answered = trio.Event()
         self._let_send()
-        if name == "trusted":
-            await self._give_times(is_guess=False)
-            return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._ask_for_time)
-            if name == "unsynchronised":
+            if self._clock.is_known:
+                nursery.start_soon(partial(self._give_times, by_guess=False))
+            elif name == "unsynchronised":
                 nursery.start_soon(self._guess_later)
+            if name != "trusted":
+                nursery.start_soon(self._ask_for_time)
 
     async def _guess_later(self) -> None:
         until_ms = self._clock.now().boot_ms + round(self._hold_max_s * 1000)
@@ -106,7 +112,7 @@ class Timekeeper:
         _log.warning(
             "nothing vouches for the clock after %.0f s; pings go with the box's own time", self._hold_max_s
         )
-        await self._give_times(is_guess=True)
+        await self._give_times(by_guess=True)
 
     async def _ask_for_time(self) -> None:
         """The Date of a verified answer is proof enough, and asking costs one HEAD."""
@@ -125,17 +131,14 @@ class Timekeeper:
         """Whether it is worth asking again at once, over the connection that stands now."""
         asked_ms = self._clock.now().boot_ms
         answer = await self._ask_collector()
-        has_changed = False
         if answer.outcome is Outcome.OUT_OF_TIME:
-            has_changed = self._clock.note_certificate_out_of_time()
+            self.note_certificate_out_of_time()
         if answer.outcome is Outcome.ANSWERED:
             self._answered.set()
             self._let_send()
-        if answer.date_s is not None:
-            has_changed = self._clock.note_collector_date(answer.date_s, asked_ms)
-        if has_changed:
-            self._state_scope.cancel()
-        return answer.date_s is not None and not self._clock.is_trusted
+            if self._clock.note_answer(answer.date_s, asked_ms):
+                self._state_scope.cancel()
+        return answer.date_s is not None and not self._clock.is_known
 
     async def _sleep(self, wait_s: float) -> None:
         """Standby counts; a change of the network ends it."""
@@ -143,13 +146,13 @@ class Timekeeper:
         with trio.CancelScope() as self._pause:
             await self._clock.sleep_until_boot_ms(until_ms)
 
-    async def _give_times(self, *, is_guess: bool) -> None:
+    async def _give_times(self, *, by_guess: bool) -> None:
         """Give every entry without a time its time, now and whenever there are more."""
         while True:
             ticket = await self._writer.wait_untimed()
             try:
                 boot_id, offset_ms = self._clock.now().boot_id, self._clock.offset_ms()
-                await self._writer.give_times(boot_id, offset_ms, is_guess=is_guess)
+                await self._writer.give_times(boot_id, offset_ms, is_guess=by_guess)
             except StoreError as exc:
                 _log.warning("waiting pings got no time: %s; trying again when the store takes it", exc)
             await self._writer.wait_durable(ticket)

@@ -43,7 +43,8 @@ class Uplink:
     `stamp` makes the target that is sent from an entry's target and its `sa` in ms.
     `hold_backlog_until_s` (boottime) delays what is waiting when `run` begins, not what comes later.
     `wall_s` is the trusted wall clock, or None.  `on_change` is told when the link goes down or comes up.
-    While `may_send` says no, no try begins.
+    While `may_send` says no, no try begins.  `on_out_of_time`: by the box's clock, which may be wrong, the
+    collector's certificate is not valid.
     `fraction` gives random numbers in [0, 1).
     """
 
@@ -59,6 +60,7 @@ class Uplink:
         wall_s: Callable[[], float | None] = _unknown_wall_s,
         on_change: Callable[[], None] = lambda: None,
         may_send: Callable[[], bool] = _yes,
+        on_out_of_time: Callable[[], None] = lambda: None,
         fraction: Callable[[], float] = random.random,
         make_transport: MakeTransport | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Uplink:
         self._on_change = on_change
         self.n_rounds = 0
         self._may_send = may_send
+        self._on_out_of_time = on_out_of_time
         self._fraction = fraction
         self._connections = Connections(options, run_blocking, make_transport)
         self._link = Link(first_s=options.retry_first_s, max_s=options.retry_max_s)
@@ -256,6 +259,8 @@ class Uplink:
                 change = self._link.unreachable(a_try, self._busy_s, self._fraction())
                 self._give_back(held)
                 self._after_failure(change)
+                if failure.is_out_of_time:
+                    self._on_out_of_time()
 
     def _refused(self, held: Held, a_try: Try, retry: Retry, text: str) -> None:
         """The entry waits on its own backoff; whether the link waits too is for the link to say."""
