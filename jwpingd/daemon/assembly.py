@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pwd
 from collections.abc import Callable
 from pathlib import Path
@@ -148,7 +149,8 @@ class UplinkClock:
         return self._clock.now().boot_ms / 1000
 
     async def sleep_until(self, boot_s: float) -> None:
-        await self._clock.sleep_until_boot_ms(round(boot_s * 1000))
+        # Rounded up: who wakes a fraction too early has nothing to do, and would sleep until the same again.
+        await self._clock.sleep_until_boot_ms(math.ceil(max(boot_s, 0.0) * 1000))
 
 
 def _value(config: Config, dotted: str) -> object:
