@@ -388,7 +388,7 @@ ops = st.one_of(
 
 
 @given(story=st.lists(ops, max_size=14), tells_date=st.booleans())
-@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_clock_goes_through(story: list[Op], tells_date: bool) -> None:
     """Any sequence of boots, steps, syncs, standbys, restarts and outages: the law of the tests above."""
     tell(story, tells_date=tells_date)

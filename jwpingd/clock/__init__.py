@@ -4,7 +4,7 @@
 `timers` waits, `machine` puts them together.
 """
 
-from jwpingd.clock.machine import Clock, Readers, SystemReaders
+from jwpingd.clock.machine import Clock, Readers, SystemReaders, differs
 from jwpingd.clock.reading import boot_id, boottime_ms
 from jwpingd.clock.trust import BUILD_MS, MAX_ERROR_MS, STEP_MS, ClockState, Evidence, judge
 
@@ -19,5 +19,6 @@ __all__ = [
     "SystemReaders",
     "boot_id",
     "boottime_ms",
+    "differs",
     "judge",
 ]

@@ -81,7 +81,6 @@ class Clock:
         self._flag_ms = self._stale_flag_ms = None  # type: int | None
         self._judged_offset_ms: int | None = None
         self._judge()
-        self._reported = self._state
         self._standby_seen_ms = self._standby_ms()
 
     def now(self) -> Moment:
@@ -124,13 +123,12 @@ class Clock:
         """What was proven in this boot; likewise."""
         return self._proven_offset_ms
 
-    def refresh(self) -> bool:
-        """Read the evidence again.  True if the state is not what the last `refresh` left."""
+    def refresh(self) -> ClockState:
+        """Read the evidence again; the state by it."""
         self._judge()
-        before, self._reported = self._reported, self._state
-        return differs(before, self._state)
+        return self._state
 
-    def note_answer(self, date_s: float | None, asked_boot_ms: int) -> bool:
+    def note_answer(self, date_s: float | None, asked_boot_ms: int) -> ClockState:
         """The collector answered over verified TLS just now, with this Date or none; then as `refresh`.
 
         `asked_boot_ms` is the boottime before the question.
@@ -142,7 +140,7 @@ class Clock:
             self._collector = newer if self._collector is None else self._collector.narrowed(newer)
         return self.refresh()
 
-    def note_certificate_out_of_time(self) -> bool:
+    def note_certificate_out_of_time(self) -> ClockState:
         """The collector's certificate is expired or not yet valid by the wall clock; then as `refresh`."""
         self._is_certificate_out_of_time = True
         return self.refresh()

@@ -149,8 +149,8 @@ class UplinkClock:
         return self._clock.now().boot_ms / 1000
 
     async def sleep_until(self, boot_s: float) -> None:
-        # Rounded up: who wakes a fraction too early has nothing to do, and would sleep until the same again.
-        await self._clock.sleep_until_boot_ms(math.ceil(max(boot_s, 0.0) * 1000))
+        # The next millisecond: who wakes a fraction too early has nothing to do, and would spin.
+        await self._clock.sleep_until_boot_ms(math.floor(max(boot_s, 0.0) * 1000) + 1)
 
 
 def _value(config: Config, dotted: str) -> object:

@@ -16,7 +16,7 @@ from functools import partial
 
 import trio
 
-from jwpingd.clock import Clock
+from jwpingd.clock import Clock, ClockState, differs
 from jwpingd.errors import StoreError
 from jwpingd.retry import backoff_s
 from jwpingd.uplink import CollectorTime, Outcome
@@ -60,6 +60,7 @@ class Timekeeper:
         self._remember = remember
         self._let_send = let_send
         self._fraction = fraction
+        self._state = clock.state
         self._state_scope = trio.CancelScope()
         self._pause = trio.CancelScope()
         self._answered = trio.Event()
@@ -79,13 +80,12 @@ class Timekeeper:
 
     def note_certificate_out_of_time(self) -> None:
         """TLS failed in a way that a wrong clock explains."""
-        if self._clock.note_certificate_out_of_time():
-            self._state_scope.cancel()
+        self._act_on(self._clock.note_certificate_out_of_time())
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            state = self._clock.state
+            self._state = state = self._clock.state
             _log.info("the clock is %s: %s", state.name, state.reason)
             await self._remember()
             async with trio.open_nursery() as nursery:
@@ -93,6 +93,10 @@ class Timekeeper:
                 nursery.start_soon(self._in_state, state.name)
                 await self._clock.wait_for_change(state)
                 nursery.cancel_scope.cancel()
+
+    def _act_on(self, state: ClockState) -> None:
+        if differs(state, self._state):
+            self._state_scope.cancel()
 
     async def _in_state(self, name: str) -> None:
         self._answered = trio.Event()
@@ -136,8 +140,7 @@ class Timekeeper:
         if answer.outcome is Outcome.ANSWERED:
             self._answered.set()
             self._let_send()
-            if self._clock.note_answer(answer.date_s, asked_ms):
-                self._state_scope.cancel()
+            self._act_on(self._clock.note_answer(answer.date_s, asked_ms))
         return answer.date_s is not None and not self._clock.is_known
 
     async def _sleep(self, wait_s: float) -> None:
