@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jwpingd import wire
 from jwpingd.errors import BadEvent
 from jwpingd.events import AdvertisingClaim, Consent, Hello, UserClaim
+from jwpingd.server import Claims
+from jwpingd.wire import LineReader, Received, Rejected
 from tests.socket_lines import event_of, refusal_of
 
 SHA1 = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33"
@@ -150,6 +155,40 @@ SECRET = "s3cret"
 def test_secrets_stay_out_of_replies(line: str) -> None:
     """Whatever is wrong with a line, what it says of the user does not come back."""
     assert SECRET.encode() not in wire.error_reply(refusal_of(line))
+
+
+KEYS = st.sampled_from(["id", "hash", "token", "version", "limit", "lmt", "ifa", "ifaValue", "adOptOut"])
+MARKED = st.text(max_size=8).map(lambda text: f"{SECRET}{text}")
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | MARKED,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | MARKED, inner, max_size=4),
+    max_leaves=10,
+)
+HELLOS = st.dictionaries(
+    st.sampled_from(["protocol", "app", "player", "user", "advertising", "consent"]), ANYTHING
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=120)
+@given(HELLOS, st.sampled_from(["sub", "uid"]))
+def test_whatever_a_hello_holds_is_taken_or_refused_without_a_word_of_it(
+    keys: dict[str, Any], token_claim: str
+) -> None:
+    """Any JSON in any place: claims, or one BadEvent that quotes nothing; never another exception."""
+    line = json.dumps({"event": "hello", **keys}).encode() + b"\n"
+    (result,) = LineReader(1 << 20).feed(line)
+    if isinstance(result, Received):
+        assert isinstance(result.event, Hello)
+        assert "user" not in keys or SECRET not in repr(result.event.user)
+        try:
+            claims = Claims().after(result.event, token_claim)
+        except BadEvent as error:
+            result = Rejected(error, result.line, None)
+        else:
+            assert claims.user_hash is None or re.fullmatch("[0-9a-f]{40}", claims.user_hash)
+            return
+    assert type(result.error) is BadEvent
+    assert SECRET.encode() not in wire.error_reply(result)
 
 
 def test_secrets_stay_out_of_representations() -> None:

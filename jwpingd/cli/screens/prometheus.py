@@ -42,6 +42,7 @@ def _metrics(answer: _Answer) -> Iterator[_Metric]:
     yield _one("clients", "gauge", "Connected players.", len(answer["clients"]))
     playing = sum(len(client["players"]) for client in answer["clients"])
     yield _one("plays", "gauge", "Running plays.", playing)
+    yield _one("opted_out", "gauge", "The box is opted out.", answer["consent"]["level"] != "full")
     yield _one("plays_held", "gauge", "Plays that wait for their player.", answer["plays_held"])
     yield _one("clients_refused_total", "counter", "Connections refused.", answer["clients_refused"])
 
