@@ -63,7 +63,10 @@ def moody_spool(directory: Path) -> MoodySpool:
 
 
 def writer_on(
-    spool: Spool, memory_max: int = 10, on_change: Callable[[StoreStatus], None] = lambda _status: None
+    spool: Spool,
+    memory_max: int = 10,
+    on_change: Callable[[StoreStatus], None] = lambda _status: None,
+    on_repair: Callable[[str], None] = lambda _what: None,
 ) -> Writer:
     """A writer that commits inline."""
     return Writer(
@@ -73,6 +76,7 @@ def writer_on(
         memory_max=memory_max,
         max_batch_bytes=spool.limits.max_batch_bytes,
         on_change=on_change,
+        on_repair=on_repair,
     )
 
 

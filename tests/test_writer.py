@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 import trio.lowlevel
 import trio.testing
 
+from jwpingd import ping
 from jwpingd.spool import Checkpoint
 from jwpingd.writer import Writer
 from jwpingd.writer.writer import DELETE_DELAY_S
@@ -117,12 +118,12 @@ def test_memory_is_bounded_and_watch_time_kept(tmp_path: Path) -> None:
             await trio.sleep(1)
             for _ in range(10):
                 writer.submit([entry("t", watched_s=20)])
-            assert writer.status().n_in_memory <= 5 + 1  # one more is in the batch that is in doubt
-            assert writer.account().folded == 5
+            assert writer.status().n_in_memory <= 5  # with the one in the batch that is in doubt
+            assert writer.account().folded == 6
             assert writer.account().is_balanced
             for number in range(20):
                 writer.submit([entry("e", play=f"other{number:07d}")])
-            assert writer.status().n_in_memory <= 5 + 1
+            assert writer.status().n_in_memory <= 5
             assert writer.account().dropped["full"] > 0
             assert writer.account().is_balanced
 
@@ -320,6 +321,59 @@ def test_a_store_that_cannot_be_opened_is_taken_up_later(tmp_path: Path) -> None
             with trio.fail_after(1.1):
                 await writer.wait_durable(ticket)
             assert writer.account().accepted == 1 and writer.account().is_balanced
+
+    run(main)
+
+
+def test_a_claim_behind_the_commit_that_succeeds_leaves_no_refusal(tmp_path: Path) -> None:
+    """Flash is taken up again for good, though the uplink asked while it was still refused."""
+
+    async def main() -> None:
+        spool, gate = moody_spool(tmp_path), trio.Event()
+        gate.set()
+
+        async def run_gated(work: Callable[[], Any], /) -> Any:
+            await gate.wait()
+            return work()
+
+        writer = Writer(
+            lambda: spool,
+            run_gated,
+            fold=ping.fold,
+            memory_max=10,
+            max_batch_bytes=spool.limits.max_batch_bytes,
+        )
+        async with running(writer), trio.open_nursery() as nursery:
+            spool.refuses = True
+            writer.submit([entry("e")])
+            await trio.sleep(1)
+            assert writer.status().reason
+            spool.refuses, gate = False, trio.Event()
+            await trio.sleep(1)  # The commit is under way, and waits.
+            nursery.start_soon(writer.claim, 1)
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+            await trio.sleep(1)
+            assert writer.status().reason == ""
+
+    run(main)
+
+
+def test_what_had_to_be_repaired_is_told_once(tmp_path: Path) -> None:
+    """Damage that turns up while the daemon runs is told as that at its start is."""
+    told: list[str] = []
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        writer = writer_on(spool, on_repair=told.append)
+        async with running(writer):
+            await writer.wait_durable(writer.submit([entry("e")]))
+            await writer.on_spool(lambda spool: spool.close())
+            (tmp_path / "spool.db").write_bytes(b"rubbish")
+            await writer.wait_durable(writer.submit([entry("e")]))
+            await writer.wait_durable(writer.submit([entry("e")]))
+            assert writer.account().is_balanced and writer.account().dropped["damage"] == 1
+        assert len(told) == 1 and "not a database" in told[0]
 
     run(main)
 

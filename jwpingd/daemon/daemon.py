@@ -98,6 +98,7 @@ class Daemon:
             on_change=self._note_store,
             on_commit=self._status_line.note,
             on_purge=self._withdraw,
+            on_repair=lambda what: _log.warning("%s", what),
         )
         look_up = look_up or assembly.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
@@ -160,14 +161,10 @@ class Daemon:
             nursery.start_soon(self._ask_for_time)
             nursery.start_soon(self._stop_opening, nursery.cancel_scope)
             try:
-                repairs, checkpoints = await self.writer.on_spool(
-                    lambda spool: (list(spool.repairs), spool.checkpoints())
-                )
+                checkpoints = await self.writer.on_spool(lambda spool: spool.checkpoints())
             except StoreError as exc:
                 _log.error("%s; keeping pings in memory until it can be opened", exc)
             else:
-                for repair in repairs:
-                    _log.warning("%s", repair)
                 self._plays.recover(checkpoints, self._clock.now())
             nursery.cancel_scope.cancel()
 

@@ -27,8 +27,6 @@ BACKLOG = 1024
 
 Place = str | os.PathLike[str]
 
-_LOCK_NAME = "lock"
-
 
 def bind(path: Place, *, mode: int, group: str | None) -> socket.socket:
     """A listening, non-blocking stream socket at `path` with exactly `mode` and `group`.
@@ -57,28 +55,28 @@ def listen(path: Place, *, mode: int, group: str | None) -> int:
 
 
 def lock(directory: Place) -> int:
-    """The descriptor of `<directory>/lock`, locked for as long as it is open.
+    """A descriptor of the directory, locked for as long as it is open.
 
-    The kernel lets go of it when the process ends, however it ends.  A missing directory is made for
-    this user alone.  Raises AlreadyRunning or OperatorError.
+    The kernel lets go of it when the process ends, however it ends.  No file is needed, so it can be had
+    on flash that is full or read-only.  A missing directory is made for this user alone.  Raises
+    AlreadyRunning or OperatorError.
     """
-    path = os.path.join(directory, _LOCK_NAME)
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise OperatorError(f"cannot open {path}: {_words(error)}") from error
+        raise OperatorError(f"cannot open {directory}: {_words(error)}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
         raise AlreadyRunning(
-            f"another jwpingd uses {directory} (it holds {path}); stop it, or give this one a state "
+            f"another jwpingd uses {directory}; stop it, or give this one a state "
             "directory of its own with STATE_DIRECTORY"
         ) from error
     except OSError as error:
         os.close(descriptor)
-        raise OperatorError(f"cannot lock {path}: {_words(error)}") from error
+        raise OperatorError(f"cannot lock {directory}: {_words(error)}") from error
     return descriptor
 
 

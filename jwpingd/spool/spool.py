@@ -33,7 +33,7 @@ class Spool:
     """One store in one directory.  For one thread at a time, which need not always be the same.
 
     After a StoreError the files are closed; the next call opens them again, and may succeed.
-    `repairs` says in whole sentences what opening had to put right; the daemon logs and empties it.
+    `repairs` says in whole sentences what had to be put right; the writer tells it on and empties it.
     """
 
     def __init__(
@@ -165,7 +165,9 @@ class Spool:
 
     def thorough_check(self) -> list[str]:
         """Look at every page and row and put right what can be; what was found, in whole sentences."""
-        return self._use("check", upkeep.check_thoroughly)
+        found = self._use("check", upkeep.check_thoroughly)
+        self.repairs += found
+        return found
 
     def reopen(self) -> None:
         """Close the files and open them again.  Raises StoreError."""

@@ -51,7 +51,8 @@ class Writer:
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
     number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
-    `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back.
+    `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back,
+    `on_repair` in a sentence what had to be put right in the store.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Writer:
         on_change: Callable[[StoreStatus], None] = lambda _status: None,
         on_commit: Callable[[], None] = lambda: None,
         on_purge: Callable[[IsPurged], None] = lambda _is_purged: None,
+        on_repair: Callable[[str], None] = lambda _what: None,
     ) -> None:
         self._open_spool = open_spool
         self._run_blocking = run_blocking
@@ -73,6 +75,7 @@ class Writer:
         self._on_change = on_change
         self._on_commit = on_commit
         self._on_purge = on_purge
+        self._on_repair = on_repair
         self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
@@ -126,7 +129,7 @@ class Writer:
             # The uplink is about to try these at once: the mark costs nothing in the same transaction.
             self._waiting.tried_to = self._last_id
         if entries and self._reason:
-            self._waiting.make_room(self._memory_max, self._claimed)
+            self._keep_to_memory()
             self._offer_more()
         self._work.set()
         return self._ticket
@@ -404,11 +407,20 @@ class Writer:
         """The store answered: it can be used, and its account is the latest."""
         self._account = account
         self._reason = ""
+        if self._spool is not None:
+            for repair in self._spool.repairs:
+                self._on_repair(repair)
+            self._spool.repairs.clear()
         if not self._is_known and self._spool is not None:
             self._is_known = True
             last_id = self._spool.next_id() - 1
             is_in_use = bool(self.n_in_memory or self._claimed)
             self._last_id = max(self._last_id, last_id) if is_in_use else last_id
+
+    def _keep_to_memory(self) -> None:
+        """The batch that flash refused must be tried as it is; what came later makes room for it."""
+        n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
+        self._waiting.make_room(max(self._memory_max - n_in_doubt, 1), self._claimed)
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
@@ -452,9 +464,8 @@ class Writer:
 
     async def _read_oldest(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
         claimed = frozenset(self._claimed)
-        was_refused = self._reason
         try:
-            entries = await self.on_spool(
+            return await self._read_spool(
                 lambda spool: spool.oldest(
                     limit,
                     except_ids=claimed,
@@ -467,8 +478,15 @@ class Writer:
             self._refuse(str(exc))
             self._work.set()
             return []
-        self._reason = was_refused  # That it can be read does not mean that it can be written.
-        return entries
+
+    async def _read_spool(self, work: Callable[[Spool], T]) -> T:
+        """As `on_spool`; that it can be read does not mean that it can be written."""
+        async with self._lock:
+            reason = self._reason
+            result, account = await self._in_thread(lambda: self._do(work))
+            self._know(account)
+            self._reason = reason
+        return result
 
     def _oldest_in_memory(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
         """While flash refuses, what is only in memory may leave too."""

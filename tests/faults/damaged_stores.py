@@ -117,7 +117,8 @@ def _open(tally: Tally, what: str, name: str, directory: Path) -> None:
 
 def look_through(spool: Spool, directory: Path) -> tuple[int, bool]:
     """Hold the store to the laws; how many pings are missing, and whether anybody was told."""
-    said = [*spool.repairs, *spool.thorough_check(), *spool.repairs]
+    spool.thorough_check()
+    said = list(spool.repairs)
     account = spool.account()
     assert account.is_balanced, account
     rows = spool.waiting(1000)

@@ -44,7 +44,7 @@ class Promise:
             "pings are back, or were never there": ids - self.before.ids - self.after.ids,
         }
         faults = [f"{what}: {sorted(which)}" for what, which in found.items() if which]
-        if spool.repairs and self.after.n_repairs == self.before.n_repairs:
+        if spool.repairs and self.after.n_repairs <= self.before.n_repairs:
             faults += spool.repairs
         if not account.is_balanced or account.dropped["damage"] > self.after.n_damaged:
             faults.append(f"the account is off: {account}")

@@ -1,0 +1,188 @@
+"""Flash that is full or read-only, on real small file systems under a real daemon.
+
+The laws: nothing is acknowledged that is not on flash; memory and flash keep to their bounds; what is
+wrong is told; and the daemon takes up flash again by itself, with all that it kept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.small_disk import KINDS, SmallDisk, can_mount, small_disk
+from tests.processes import (
+    PATIENCE_S,
+    BoxUnderTest,
+    CollectorProcess,
+    PlayerConnection,
+    free_port,
+    wait_until,
+)
+
+MAX_BYTES = 1 << 20
+MEMORY_MAX = 50
+ITEM = {"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "x" * 400}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not can_mount() and "CI" not in os.environ, reason="file systems cannot be mounted here"
+    ),
+]
+
+
+@pytest.fixture(params=KINDS)
+def disk(request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
+    with small_disk(request.param) as mounted:
+        yield mounted
+
+
+@pytest.fixture
+def box(disk: SmallDisk, tmp_path: Path) -> Iterator[BoxUnderTest]:
+    """Its state is on the small disk, everything else is not."""
+    (tmp_path / "state").symlink_to(disk.directory / "state")
+    (disk.directory / "state").mkdir()
+    under_test = BoxUnderTest(
+        tmp_path,
+        free_port(),
+        f"spool.max_bytes={MAX_BYTES}",
+        f"spool.memory_max={MEMORY_MAX}",
+        "uplink.max_per_s=0",
+        "uplink.retry_first_s=0.05",
+        "uplink.retry_max_s=0.2",
+    )
+    yield under_test
+    if under_test.process is not None and under_test.process.poll() is None:
+        under_test.kill()
+
+
+def test_flash_that_is_full(disk: SmallDisk, box: BoxUnderTest) -> None:
+    """Acks are withheld, `status` says why, memory keeps to its bound; then all that was kept is taken."""
+    box.start()
+    with closing(box.connect()) as player:
+        player.send_and_wait(ITEM)
+        disk.fill()
+        n_sent = 1 + send_until_degraded(box, player)
+        go_on_without_flash(box, player, n_sent)
+        disk.empty()
+        await_flash(box, player)
+    restart_and_deliver(box, disk)
+
+
+def test_flash_that_is_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
+    """The same for a box whose file system came up read-only, until somebody makes it writable."""
+    box.start()
+    with closing(box.connect()) as player:
+        player.send_and_wait(ITEM)
+    box.stop()
+    disk.remount("ro")
+    box.start()
+    with closing(box.connect()) as player:
+        player.send(ITEM)
+        wait_until(lambda: box.status()["state"] == "degraded", "flash refuses")
+        go_on_without_flash(box, player, 1)
+        disk.remount("rw")
+        await_flash(box, player)
+    restart_and_deliver(box, disk)
+
+
+def go_on_without_flash(box: BoxUnderTest, player: PlayerConnection, n_sent: int) -> None:
+    """Send more than memory may hold; `n_sent` lines that make a ping were sent before, without an ack."""
+    n_before = box.status()["accepted"]
+    for _ in range(2 * MEMORY_MAX):
+        player.send(ITEM)
+    player.send({"event": "adImpression", "id": "last"})
+    wait_until(lambda: box.status()["accepted"] >= n_before + 2 * MEMORY_MAX, "all lines were read")
+    status = box.status()
+    assert status["state"] == status["store"]["state"] == "degraded"
+    assert "full" in status["store"]["reason"] or "read-only" in status["store"]["reason"]
+    assert 0 < status["store"]["n_in_memory"] <= MEMORY_MAX
+    assert status["dropped"]["full"] > 0
+    check_account(status)
+    player.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):  # No ack.
+        player.sock.recv(1)
+    player.sock.settimeout(PATIENCE_S)
+
+
+def await_flash(box: BoxUnderTest, player: PlayerConnection) -> None:
+    """There is room again."""
+    began_s = time.monotonic()
+    assert player.reply() == {"ack": "last"}
+    print(f"taken up again after {time.monotonic() - began_s:.2f} s")
+    wait_until(lambda: box.status()["state"] == "running", "flash is taken up again")
+    status = box.status()
+    assert (status["store"]["reason"], status["store"]["n_in_memory"]) == ("", 0)
+    check_account(status)
+
+
+def restart_and_deliver(box: BoxUnderTest, disk: SmallDisk) -> None:
+    """What waited is on flash, within its limit, and arrives."""
+    player = box.connect()
+    player.send_and_wait({"event": "hello", "app": {"id": "com.example.tv", "version": "1"}})
+    player.close()
+    n_waiting = box.status()["waiting"]
+    box.kill()
+    assert bytes_below(disk.directory / "state") <= MAX_BYTES
+    box.start()
+    assert box.status()["waiting"] == n_waiting
+    collector = CollectorProcess(box.port)
+    wait_until(lambda: box.status()["waiting"] == 0, "everything was delivered", patience_s=60)
+    check_account(box.status())
+    box.stop()
+    assert len({made["target"] for made in collector.stop()}) == n_waiting
+    assert "Traceback" not in box.log.read_text()
+
+
+def send_until_degraded(box: BoxUnderTest, player: PlayerConnection) -> int:
+    """Items until flash refuses; how many.  Their acks may come or not."""
+    for number in range(1, 200):
+        player.send(ITEM)
+        wait_until(lambda n=number: box.status()["accepted"] == n + 1, "the line was read")  # type: ignore[misc]
+        if box.status()["state"] == "degraded":
+            return number
+    raise AssertionError("flash never refused")
+
+
+def test_no_inodes_left(disk: SmallDisk, box: BoxUnderTest) -> None:
+    """A running store needs no new file; a first start without any takes pings into memory until it can."""
+    box.start()
+    disk.fill_inodes()
+    with closing(box.connect()) as player:
+        player.send_and_wait(ITEM)
+        assert box.status()["state"] == "running"
+        box.stop()
+        for path in (disk.directory / "state").iterdir():
+            path.unlink()
+        disk.empty()
+        disk.fill_inodes()
+    box.start()
+    with closing(box.connect()) as player:
+        player.send(ITEM | {"id": 1})
+        wait_until(lambda: box.status()["accepted"] == 1, "the line was read")
+        assert box.status()["state"] == "degraded"
+        disk.empty()
+        assert player.reply() == {"ack": 1}
+    wait_until(lambda: box.status()["state"] == "running", "flash is taken up again")
+    check_account(box.status())
+    box.stop()
+
+
+def check_account(status: dict[str, Any]) -> None:
+    gone = status["delivered"] + status["set_aside"] + status["folded"] + sum(status["dropped"].values())
+    assert status["accepted"] == gone + status["waiting"], status
+
+
+def bytes_below(directory: Path) -> int:
+    """What the store's files take; ids and the like are a few hundred bytes and no part of it."""
+    return sum(
+        path.stat().st_size
+        for path in directory.iterdir()
+        if path.name.startswith(("spool", "reserve", "account"))
+    )
