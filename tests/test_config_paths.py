@@ -81,6 +81,13 @@ def test_parts_are_read_after_the_file_in_order(tmp_path: Path) -> None:
     assert names == ["config.toml", "conf.d/10.toml", "conf.d/20.toml"]
 
 
+def test_parts_that_cannot_be_seen_are_an_error(tmp_path: Path) -> None:
+    """A conf.d that cannot be looked into is told by name: what it holds might matter."""
+    (tmp_path / "conf.d").symlink_to("conf.d")
+    with pytest.raises(ConfigError, match=f"{tmp_path}/conf.d: directory: cannot be read"):
+        locate(environ={}, uid=ROOT, etc=tmp_path)
+
+
 def test_a_file_that_is_named_is_the_only_one(tmp_path: Path) -> None:
     """--config FILE: no conf.d, and it need not exist for its path to be known."""
     make(tmp_path / "conf.d/10.toml")

@@ -81,9 +81,21 @@ def _config_files(directories: tuple[Path, ...]) -> tuple[tuple[Path, ...], tupl
     main = directories[-1] / "config.toml"
     parts = directories[-1] / "conf.d"
     files = [main] if os.path.lexists(main) else []
-    files += sorted(parts.glob("*.toml"))
+    files += _part_files(parts)
     places = [directory / "config.toml" for directory in directories]
     return tuple(files), (*places, parts / "*.toml")
+
+
+def _part_files(directory: Path) -> list[Path]:
+    """By name.  Raises ConfigError where there are some that cannot be seen: they might matter."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as exc:
+        message = f"cannot be read: {exc.strerror}; change its permissions, or name a file with --config"
+        raise ConfigError([Problem(str(directory), 0, "directory", "", message)]) from exc
+    return sorted(directory / name for name in names if name.endswith(".toml"))
 
 
 def _from_variable(environ: Mapping[str, str], name: str) -> Path | None:
