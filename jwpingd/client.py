@@ -61,7 +61,9 @@ class Statistics:
 class Client:
     """One player.  `hello` is what it says of itself: app, player, user, advertising, consent."""
 
-    def __init__(self, path: str = DEFAULT_PATH, *, buffer_bytes: int = BUFFER_BYTES, **hello: Any) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] = DEFAULT_PATH, *, buffer_bytes: int = BUFFER_BYTES, **hello: Any
+    ) -> None:
         self._lock = threading.Lock()
         self._log = _Log(buffer_bytes)
         self._link = _Link(path)
@@ -335,7 +337,7 @@ class _Log:
 class _Link:
     """A stream socket that never waits.  An error of it is the end of the connection, nothing else."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
         self._socket: socket.socket | None = None
         self._outgoing = b""
@@ -351,7 +353,7 @@ class _Link:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            sock.connect(self._path)  # At once, or not at all: BlockingIOError when too many wait.
+            sock.connect(os.fspath(self._path))  # At once, or not at all: BlockingIOError when too many wait.
         except Exception as exc:
             self.error = f"cannot connect to {self._path}: {getattr(exc, 'strerror', None) or exc}"
             sock.close()

@@ -342,7 +342,6 @@ static int jwping__connect(struct jwping *jw, int64_t now_ms) {
         return 0;
     }
     jw->n_connections++;
-    jw->last_error[0] = 0;
     /* Nobody knows what of the written lines has arrived: hello and item again, then all of the log. */
     jw->n_written = jw->n_out = jw->out_at = jw->n_in = 0;
     jw->preamble = 2;

@@ -14,9 +14,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 const MAX_EVENTS = 1200; // five minutes of four ticks a second
 const KEPT_MS = 60_000; // the daemon puts the state of a play on flash every 30 s
 const RETRY_MS = 500;
+const ENDS = new Set(["complete", "remove"]);
+const line = ({ body, atMs, id }) => `${body},"at":${atMs / 1000},"id":${id}}\n`;
 
 export class JwPing {
-  nDropped = 0;
+  nDropped = 0; // did not fit
+  nRefused = 0; // were no events
   #path;
   #log = []; // events that the daemon may not have on flash, oldest first
   #nWritten = 0; // of them
@@ -34,13 +37,11 @@ export class JwPing {
   }
 
   event(name, values = {}) {
-    // CLOCK_BOOTTIME, which goes on in standby.  No two events share a moment.
-    const nowMs = Math.floor(Number(readFileSync("/proc/uptime", "ascii").split(" ")[0]) * 1000);
-    this.#lastAtMs = Math.max(nowMs, this.#lastAtMs + 1);
-    const key = name === "playlistItem" ? { play: randomUUID() } : {};
-    const id = ++this.#nEvents;
-    this.#log.push({ event: name, ...key, ...values, at: this.#lastAtMs / 1000, id });
-    while (this.#log.length && (this.#log.length > MAX_EVENTS || this.#isSafe(this.#log[0]))) this.#forgetOldest();
+    try {
+      this.#add(name, values);
+    } catch {
+      this.nRefused++; // what is no JSON must not become the player's trouble
+    }
     this.#write();
   }
 
@@ -52,16 +53,26 @@ export class JwPing {
     return this.#acknowledged >= this.#nEvents;
   }
 
+  #add(name, values) {
+    // CLOCK_BOOTTIME, which goes on in standby.  No two events share a moment.
+    const nowMs = Math.floor(Number(readFileSync("/proc/uptime", "ascii").split(" ")[0]) * 1000);
+    this.#lastAtMs = Math.max(nowMs, this.#lastAtMs + 1);
+    const key = name === "playlistItem" ? { play: randomUUID() } : {};
+    const body = JSON.stringify({ event: name, ...key, ...values }).slice(0, -1);
+    this.#log.push({ name, body, atMs: this.#lastAtMs, id: ++this.#nEvents });
+    while (this.#log.length && (this.#log.length > MAX_EVENTS || this.#isSafe(this.#log[0]))) this.#forgetOldest();
+  }
+
   #isSafe(event) {
-    return event.id <= this.#acknowledged && event.at * 1000 < this.#lastAtMs - KEPT_MS;
+    return event.id <= this.#acknowledged && event.atMs < this.#lastAtMs - KEPT_MS;
   }
 
   #forgetOldest() {
     const event = this.#log.shift();
     if (this.#nWritten) this.#nWritten--;
     if (event.id > this.#acknowledged) this.nDropped++;
-    if (event.event === "hello" || event.event === "playlistItem") this.#before[event.event] = event;
-    if (event.event === "complete" || event.event === "remove") delete this.#before.playlistItem;
+    if (event.name === "hello" || event.name === "playlistItem") this.#before[event.name] = event;
+    if (ENDS.has(event.name)) delete this.#before.playlistItem;
   }
 
   #connect() {
@@ -69,32 +80,33 @@ export class JwPing {
     this.#socket = connect(this.#path);
     this.#socket.on("connect", () => {
       this.#nWritten = 0;
-      const at = (this.#log.length ? this.#log[0].at * 1000 - 1 : this.#lastAtMs) / 1000;
+      const atMs = this.#log.length ? this.#log[0].atMs - 1 : this.#lastAtMs;
       for (const name of ["hello", "playlistItem"])
-        if (this.#before[name]) this.#socket.write(JSON.stringify({ ...this.#before[name], at }) + "\n");
+        if (this.#before[name]) this.#socket.write(line({ ...this.#before[name], atMs }));
       this.#write();
     });
     this.#socket.on("drain", () => this.#write());
     this.#socket.on("data", (data) => {
       const lines = (replies + data).split("\n");
-      replies = lines.pop();
-      for (const line of lines) this.#hear(JSON.parse(line));
+      replies = lines.pop().slice(0, 16384);
+      for (const reply of lines) this.#hear(reply);
     });
     this.#socket.on("error", () => {}); // "close" follows
     this.#socket.on("close", () => this.#isClosed || setTimeout(() => this.#isClosed || this.#connect(), RETRY_MS));
   }
 
   #hear(reply) {
-    if (!("ack" in reply)) return; // an error: see docs/protocol.md
-    this.#acknowledged = Math.max(this.#acknowledged, reply.ack);
-    const isOver = (event) => event.id <= this.#acknowledged && (event.event === "complete" || event.event === "remove");
+    const ack = /^\{"ack":(\d{1,15})\}$/.exec(reply);
+    if (!ack) return; // an error: see docs/protocol.md
+    this.#acknowledged = Math.max(this.#acknowledged, Number(ack[1]));
+    const isOver = (event) => event.id <= this.#acknowledged && ENDS.has(event.name);
     for (let n = this.#log.findLastIndex(isOver) + 1; n > 0; n--) this.#forgetOldest();
   }
 
   #write() {
     if (this.#socket?.readyState !== "open") return;
     while (this.#nWritten < this.#log.length && !this.#socket.writableNeedDrain)
-      this.#socket.write(JSON.stringify(this.#log[this.#nWritten++]) + "\n");
+      this.#socket.write(line(this.#log[this.#nWritten++]));
   }
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -52,6 +54,39 @@ def test_a_play_survives_what_becomes_of_the_daemon(
     box.stop()
     assert (statistics.n_dropped, statistics.n_refused, statistics.n_unacknowledged) == (0, 0, 0)
     assert statistics.n_connections == 4
+
+
+@pytest.mark.slow
+def test_short_plays_under_a_daemon_that_is_killed_all_the_time(bench: Bench) -> None:
+    """kill -9 at random moments: each of many plays arrives once, whole, with its second and its ad."""
+    box, collector = bench
+    box.start()
+    fate = random.Random(2026)
+    player = Client(box.player_socket)
+    media_ids = [f"{number:08d}" for number in range(9)]
+    for number, media_id in enumerate(media_ids):
+        player.playlist_item(media_id)
+        for tick in range(11):
+            player.time(tick / 10, duration=1.0)
+            time.sleep(fate.uniform(0, 0.02))
+            if number % 3 == 1 and tick == number % 11:
+                box.kill()
+                box.start()
+        player.ad_impression()
+        player.complete()
+        if number % 3 == 0:
+            time.sleep(fate.uniform(0, 0.005))
+            box.kill()
+            box.start()
+    player.close(wait_s=20)
+    assert player.statistics().n_unacknowledged == player.statistics().n_dropped == 0
+    wait_until(lambda: box.status()["waiting"] == 0, "everything was delivered")
+    collector.stop()
+    for media_id in media_ids:
+        row = collector.report["media"][media_id]
+        assert (row["setups"], row["plays"], row["ad_impressions"], row["watched_s"]) == (1, 1, 1, 1), (
+            media_id
+        )
 
 
 @pytest.mark.slow
@@ -237,6 +272,31 @@ def test_no_answer_raises(listener: socket.socket, answer: bytes) -> None:
         player._next_try_ms = 0
         player.pump()
     assert player.statistics().n_unacknowledged == 7
+    player.close()
+
+
+def test_threads_may_share_a_client(listener: socket.socket) -> None:
+    """No event is lost or torn between threads."""
+    player = Client(listener.getsockname())
+
+    def play() -> None:
+        for position in range(200):
+            player.time(position)
+
+    threads = [threading.Thread(target=play) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection, _ = listener.accept()
+    data = b""
+    with connection:
+        while data.count(b"\n") < 800:
+            player.pump()
+            data += connection.recv(1 << 20)
+    said = [json.loads(line) for line in data.splitlines()]
+    assert sorted(line["position"] for line in said) == sorted(list(range(200)) * 4)
+    assert [line["at"] for line in said] == sorted({line["at"] for line in said})
     player.close()
 
 
