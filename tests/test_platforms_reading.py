@@ -173,7 +173,7 @@ def test_on_this_box_tmp_counts_only_where_root_wrote_it(tmp_path: Path) -> None
 # --- forms ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(
     st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), st.text(max_size=30), max_size=4)
 )
@@ -373,7 +373,7 @@ def test_a_locale_is_a_language_or_none(locale: str, tag: str | None) -> None:
         meaning.language(locale)
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(st.text(max_size=80) | st.text("a ", min_size=500, max_size=600))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     """`plain` leaves nothing for a second turn: it refuses, or gives its own fixed point, bounded."""
@@ -433,7 +433,7 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[Path, bytes]]:
     return copies
 
 
-@settings(deadline=None, derandomize=True, max_examples=250)
+@settings(deadline=None, derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_no_content_can_hurt(boxes: list[dict[Path, bytes]], data: st.DataObject) -> None:
     """Arbitrary bytes in any file: nothing is raised, and no value is empty, padded or a placeholder."""
