@@ -319,6 +319,31 @@ def test_an_ack_of_an_opt_out_means_that_it_is_done_on_flash(tmp_path: Path) -> 
     run(main)
 
 
+def test_minds_that_change_while_flash_refuses_cost_no_memory(tmp_path: Path) -> None:
+    """Of plays, ends and purges that wait for flash only what is still to be done is kept."""
+
+    async def main() -> None:
+        async with serving(house_in(tmp_path)) as house:
+            player = house.connect()
+            await play(player, KEYED, tick(0))
+            house.spool.refuses = True
+            await play(player, tick(5), REMOVE)
+            for number in range(50):
+                await play(player, ITEM, tick(0), hello(consent="none"), hello(consent="full"))
+                await play(player, KEYED | {"play": str(number)}, tick(0), REMOVE)
+            n_submissions = len(house.writer._waiting.submissions)
+            n_purges = len(house.writer._purges._pending)
+            house.spool.refuses = False
+            await play(player, hello(consent="none", id=1))
+            await settle(2)
+            assert player.replies() == [{"ack": 1}]
+            assert (n_submissions, n_purges) == (1, 1)
+            assert house.kinds() == "" and house.spool.checkpoints() == []
+            assert house.writer.account().is_balanced
+
+    run(main)
+
+
 def test_a_purge_whose_answer_was_lost_is_done_once(tmp_path: Path) -> None:
     """A batch in doubt that had reached flash: its pings are purged there and counted once."""
 

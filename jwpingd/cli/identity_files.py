@@ -76,13 +76,14 @@ def _purge(state_dir: Path, restriction: Restriction, config: Config | None) -> 
 def _held(state_dir: Path) -> Iterator[None]:
     """The directory for us alone, as its owner.  Raises OperatorError where that or the work fails."""
     with _as_owner(state_dir):
-        os.umask(0o077)  # As the daemon: what is stored is nobody else's business.
         lock = listening.lock(state_dir)
+        umask = os.umask(0o077)  # As the daemon: what is stored is nobody else's business.
         try:
             yield
         except OSError as exc:
             raise OperatorError(f"{state_dir} cannot be written: {exc.strerror}") from exc
         finally:
+            os.umask(umask)
             os.close(lock)
 
 

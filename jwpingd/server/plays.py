@@ -170,12 +170,8 @@ class Plays:
 
     def purge(self, restriction: Restriction, embed_ids: Collection[str]) -> int:
         """It applies at once to waiting pings of these embeds, too; a ticket as of `handle`."""
-        embeds = frozenset(embed_ids)
-
-        def revise(target: str) -> str | None:
-            return restriction.target(target) if ping.embed_id(target) in embeds else target
-
-        return self._writer.purge(revise, reason="opt_out", is_of_box=False)
+        revision = _Revision(restriction, frozenset(embed_ids))
+        return self._writer.purge(revision, reason="opt_out", is_of_box=False)
 
     def leave(self, player: Player, moment: Moment) -> int:
         """The connection is gone: hold a play that can be resumed, end any other."""
@@ -306,6 +302,17 @@ class Plays:
         player.at_ms = state.get("at_ms")  # Absent from what an older daemon left behind.
         is_late = player.cut_ms is not None and player.cut_ms + self._resume_ms <= now.boot_ms
         return None if latest.boot_id != now.boot_id or is_late else player
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """A restriction of some players' pings.  Equal ones do the same, so that one of them is enough."""
+
+    restriction: Restriction
+    embed_ids: frozenset[str]
+
+    def __call__(self, target: str) -> str | None:
+        return self.restriction.target(target) if ping.embed_id(target) in self.embed_ids else target
 
 
 def _entries(pings: Sequence[Ping], facts: Facts | None) -> list[Entry]:

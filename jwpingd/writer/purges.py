@@ -21,8 +21,12 @@ class Purges:
         self._pending: tuple[_Pending, ...] = ()
 
     def add(self, ticket: int, last_id: int, purge: Purge) -> None:
-        """A purge of entries up to `last_id`; later ones were made under other terms."""
-        self._pending += (_Pending(ticket, last_id, purge),)
+        """A purge of entries up to `last_id`; later ones were made under other terms.
+
+        One that says the same as an earlier one is for all that the earlier one was for.
+        """
+        others = (each for each in self._pending if each.purge.revise != purge.revise)
+        self._pending = (*others, _Pending(ticket, last_id, purge))
 
     def finish(self, durable_to: int) -> bool:
         """Forget those that are on flash; whether there were any."""

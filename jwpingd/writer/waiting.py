@@ -19,14 +19,14 @@ Fold = Callable[[str, str], str | None]
 class Submission:
     """Entries, checkpoints and ends of plays that reach flash together; `ticket` is its number.
 
-    `purge` is for what was submitted before it.
+    `purges` are for what was submitted before them.
     """
 
     ticket: int
     puts: list[Entry]
     checkpoints: Sequence[Checkpoint] = ()
     ended: Sequence[str] = ()
-    purge: Purge | None = None
+    purges: Sequence[Purge] = ()
 
     @property
     def n_bytes(self) -> int:
@@ -83,7 +83,7 @@ class Waiting:
             puts=tuple(entry for submission in taken for entry in submission.puts),
             checkpoints=tuple(checkpoints.values()),
             ended=tuple(ended),
-            purges=tuple(submission.purge for submission in taken if submission.purge),
+            purges=tuple(purge for submission in taken for purge in submission.purges),
             delivered=tuple(self.delivered),
             set_aside=tuple(self.set_aside),
             tried_to=self.tried_to,
@@ -125,6 +125,25 @@ class Waiting:
                     self._count(counter, 1)
                     return True
         return False
+
+    def add(self, submission: Submission, *, merged_bytes: int = 0) -> None:
+        """Append it; or make it one with the last, where both together have at most `merged_bytes`.
+
+        They would go with one batch anyway.  As one they hold only the latest checkpoint of each play.
+        """
+        last = self.submissions[-1] if self.submissions else None
+        if last is None or last.n_bytes + submission.n_bytes > merged_bytes:
+            self.submissions.append(submission)
+            return
+        checkpoints, ended = _merged((last, submission))
+        self.submissions[-1] = Submission(
+            submission.ticket,
+            last.puts + submission.puts,
+            tuple(checkpoints.values()),
+            tuple(dict.fromkeys(ended)),
+            # The later of two that say the same is for all that the earlier one is for.
+            tuple({purge.revise: purge for purge in (*last.purges, *submission.purges)}.values()),
+        )
 
     def revise(self, purge: Purge) -> None:
         """Let go of what `purge` forbids.  Submissions stay, if empty: somebody waits for their tickets."""

@@ -121,7 +121,7 @@ class Writer:
         first_id = self._last_id + 1
         self._last_id += len(entries)
         puts = [replace(entry, id=first_id + idx) for idx, entry in enumerate(entries)]
-        self._waiting.submissions.append(Submission(self._ticket, puts, checkpoints, ended))
+        self._add(Submission(self._ticket, puts, checkpoints, ended))
         if any(entry.sa_ms is None for entry in entries):
             self._untimed_ticket = self._ticket
             self._untimed.unpark_all()
@@ -148,7 +148,7 @@ class Writer:
             for name, n in self._in_doubt.n_more_counts.items():
                 counts[name] = counts.get(name, 0) + n
             self._in_doubt = replace(self._in_doubt, puts=tuple(puts), n_more_counts=counts)
-        self._waiting.submissions.append(Submission(self._ticket, [], purge=purge))
+        self._add(Submission(self._ticket, [], purges=(purge,)))
         self._purges.add(self._ticket, self._last_id, purge)
         for entries in self._being_claimed:
             self._claimed.difference_update(entry.id for entry in entries if self._purges.cover(entry))
@@ -156,6 +156,10 @@ class Writer:
         self._on_purge(self._purges.cover)
         self._work.set()
         return self._ticket
+
+    def _add(self, submission: Submission) -> None:
+        """Behind what waits.  While flash refuses, nobody knows for how long: memory has to stay small."""
+        self._waiting.add(submission, merged_bytes=self._max_batch_bytes if self._reason else 0)
 
     def is_durable(self, ticket: int) -> bool:
         """Whether everything up to `ticket` is committed and synced."""
