@@ -14,7 +14,7 @@ events are kept with their moment (`at`) in a bounded buffer; the oldest is drop
 After a cut the play goes on under its key, and what the daemon may not have on flash is said again.
 The daemon tells by `at` what it has, so each event counts once.  See docs/protocol.md, "Clients".
 
-A client is one player.  Threads may share it; a signal handler may not use it.
+A client is one player.  Threads may share it; a signal handler may not use it, nor a forked child.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Client:
         self.event("remove")
 
     def event(self, name: str, /, **values: Any) -> None:
-        """Any event of the protocol, which happens now.  Values that are None are left out."""
+        """Any event of the protocol, which happens now.  None leaves a value out, but in a hello."""
         self._do(lambda: self._take(name, values))
 
     # --- the rest -----------------------------------------------------------------------------
@@ -176,9 +176,9 @@ class Client:
             self._refuse(f"{type(exc).__name__}: {exc}")
 
     def _take(self, name: str, values: dict[str, Any]) -> None:
-        given = {key: value for key, value in values.items() if value is not None and key not in _OURS}
-        if name == "hello" and "user" in values:
-            given["user"] = values["user"]  # None: nobody is logged in any more.
+        # In a hello None says something: nobody is logged in any more.
+        given = {key: value for key, value in values.items() if value is not None or name == "hello"}
+        given = {key: value for key, value in given.items() if key not in _OURS}
         if name == "playlistItem":
             given.setdefault("play", os.urandom(8).hex())
         body = json.dumps({"event": name, **given}, separators=(",", ":")).encode()[:-1]

@@ -156,7 +156,7 @@ def test_who_plays_what_comes_first_after_a_cut(
     set_clock(1_000_000)
     player = Client(listener.getsockname(), app={"id": "com.example.tv"}, user={"id": 7})
     first, _ = listener.accept()
-    player.hello(user=None, consent="anonymous")
+    player.hello(user=None, advertising=None, consent="anonymous")
     player.playlist_item("9u6OHIO4", title="T", play="k")
     player.pause()
     said = lines_of(first)
@@ -172,7 +172,7 @@ def test_who_plays_what_comes_first_after_a_cut(
     second, _ = listener.accept()
     hello, item, *ticks = lines_of(second)
     assert hello["app"] == {"id": "com.example.tv"}
-    assert (hello["user"], hello["consent"]) == (None, "anonymous")
+    assert (hello["user"], hello["advertising"], hello["consent"]) == (None, None, "anonymous")
     assert (item["mediaid"], item["title"], item["play"]) == ("9u6OHIO4", "T", "k")
     assert [tick["position"] for tick in ticks] == [1.0, 2.0]
     assert item["at"] == ticks[0]["at"] - 0.001
