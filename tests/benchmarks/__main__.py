@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.benchmarks import drain, flash, flood, growth, idle, latency, memory, peer, playback, start
+from tests.benchmarks import drain, flash, flood, growth, idle, latency, memory, page, peer, playback, start
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Part, table
 
@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute, and rough")
     parser.add_argument("--write", action="store_true", help="write the figures to docs/performance.md")
     args = parser.parse_args()
+    if args.write and (args.parts or args.quick):
+        parser.error("--write takes all parts, and none of them quick")
     unknown = set(args.parts) - PARTS.keys()
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
@@ -41,7 +43,9 @@ def main() -> None:
         bench = Bench(Path(directory), args.quick, trustme.CA())
         bench.prepare()
         parts = [_measured(name, bench) for name in args.parts or PARTS]
-    print(table(parts))
+    print(f"{page.machine()}\n\n{table(parts)}")
+    if args.write:
+        page.write(parts)
 
 
 def _measured(name: str, bench: Bench) -> Part:

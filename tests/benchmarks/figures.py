@@ -59,12 +59,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one kind of measurement found; `skipped` is why it found nothing."""
+    """What one kind of measurement found: name of a plot → name of a line → points.
+
+    `skipped` is why it found nothing.
+    """
 
     title: str
     figures: Sequence[Figure] = ()
     notes: Sequence[str] = ()
-    curves: Mapping[str, Points] = field(default_factory=dict)
+    plots: Mapping[str, Mapping[str, Points]] = field(default_factory=dict)
     skipped: str = ""
 
 

@@ -32,7 +32,7 @@ def measure(bench: Bench) -> Part:
     figures.append(
         Figure(f"memory after {n_days:.0f} days of 4 h viewing", last, "MiB", memory[0][1], "after one")
     )
-    return Part("Growth", figures, curves={"plays": cost, "days": memory})
+    return Part("Growth", figures, plots={"plays": {"jwpingd": cost}, "days": {"jwpingd": memory}})
 
 
 def _cost_of_plays(bench: Bench, url: str) -> list[tuple[float, float]]:

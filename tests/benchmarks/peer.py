@@ -19,26 +19,28 @@ from tests.processes import free_port
 
 NAME = "snowplow-tracker"
 MIB = 1 << 20
-N_OFFLINE = 50
+N_EVENTS = 1000
+N_OFFLINE, OFFLINE_S = 50, 60.0
 EVENT = b'{"event":"adImpression"}\n'
 """What makes a ping of its own, as every event of the peer's does."""
 
 
 def measure(bench: Bench) -> Part:
+    if bench.is_quick:
+        return Part("A peer", skipped="installing it takes longer than a quick run may")
     python, problem = _installed(bench.directory / "peer")
     if python is None:
         return Part("A peer", skipped=f"{NAME} could not be installed ({problem})")
-    n_events, offline_s = (100, 2.0) if bench.is_quick else (1000, 60.0)
     with bench.collector(is_tls=False) as collector:
-        theirs = _peers_events(bench, python, collector, n_events)
-        ours = _our_events(bench, collector, n_events)
-    lost = [_lost_by_peer(bench, python, is_killed, offline_s) for is_killed in (False, True)]
-    our_lost = [_lost_by_us(bench, is_killed, offline_s) for is_killed in (False, True)]
+        theirs = _peers_events(bench, python, collector, N_EVENTS)
+        ours = _our_events(bench, collector, N_EVENTS)
+    lost = [_lost_by_peer(bench, python, is_killed, OFFLINE_S) for is_killed in (False, True)]
+    our_lost = [_lost_by_us(bench, is_killed, OFFLINE_S) for is_killed in (False, True)]
     figures = [
         Figure("events delivered, each with its GET", ours["per_s"], "per s", theirs["per_s"], NAME),
         Figure("CPU of an event", ours["cpu_ms"], "ms", theirs["cpu_ms"], NAME),
         Figure("memory after that", ours["rss"], "MiB", theirs["rss"], NAME),
-        Figure(f"lost of {N_OFFLINE} in {offline_s:.0f} s offline", our_lost[0], "events", lost[0], NAME),
+        Figure(f"lost of {N_OFFLINE} in {OFFLINE_S:.0f} s offline", our_lost[0], "events", lost[0], NAME),
         Figure(f"lost of {N_OFFLINE} when it is killed offline", our_lost[1], "events", lost[1], NAME),
     ]
     return Part("A peer", figures)

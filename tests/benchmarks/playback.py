@@ -32,7 +32,9 @@ def measure(bench: Bench) -> Part:
                 Figure(who, daemon_s, "CPU-s", epoll_s, "epoll and json.loads", at_most=GOALS_S[n_players]),
                 Figure(f"{who}: a plain trio reader", trio_s, "CPU-s", epoll_s, "epoll and json.loads"),
             ]
-    return Part("Playback at 10 Hz", figures, curves={"jwpingd": ours, "epoll and json.loads": floors})
+    return Part(
+        "Playback at 10 Hz", figures, plots={"clients": {"jwpingd": ours, "epoll and json.loads": floors}}
+    )
 
 
 def _cpu_s_per_hour(bench: Bench, n_players: int, run_s: float) -> tuple[float, float, float]:
