@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+DRAIN_SHARE, DRAIN_MAX_S, DRAIN_MIN_PER_S = 0.25, 900.0, 0.2  # by simulation: docs/reliability.md, "fleet"
 RETRY_AFTER_MAX_S = 3600.0  # One hour: longer and a forged or mistaken answer would silence a box for days.
 
 
@@ -68,6 +69,19 @@ def backoff_s(n_failures: int, first_s: float, max_s: float, fraction: float) ->
         return 0.0
     n_doublings = min(n_failures - 1, _DOUBLINGS_MAX)
     return fraction * min(max_s, first_s * 2.0**n_doublings)  # 1, 2, 4, 8, 16, 32, 64, 128, 256, 300 s
+
+
+def drain_per_s(n_waiting: int, failing_s: float, max_per_s: float) -> float:
+    """How many of `n_waiting` pings may leave a second once the collector is back after `failing_s` seconds.
+
+    A million boxes that were kept waiting together come back together: so they take a quarter of the
+    time again, a quarter of an hour at most, but for a few pings nobody waits long.  `max_per_s` holds
+    in any case; 0 is no limit.
+    """
+    if not max_per_s:
+        return 0.0
+    spread_s = min(failing_s * DRAIN_SHARE, DRAIN_MAX_S)
+    return min(max_per_s, max(n_waiting / max(spread_s, 1.0), DRAIN_MIN_PER_S))
 
 
 def http_date_s(text: str) -> float | None:

@@ -114,6 +114,9 @@ class FakeQueue:
     def last_id(self) -> int:
         return self._last_id
 
+    def n_waiting(self) -> int:
+        return len(self.waiting) + len(self.claimed)
+
     def _offer(self) -> None:
         self._has_more = True
         self._changed.set()

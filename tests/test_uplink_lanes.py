@@ -126,7 +126,7 @@ def test_a_probe_respects_the_hold() -> None:
 def test_when_the_link_comes_up_all_that_waits_is_backlog() -> None:
     """Entries of the time offline leave evenly, so that what happens now is not behind them."""
     lanes = Lanes(0, max_per_s=10)
-    lanes.link_came_up(50)
+    lanes.link_came_up(50, 10)
     assert take_all(lanes, 0.0, [1, 2, 51, 52]) == [51, 1, 52]
 
 

@@ -233,9 +233,10 @@ class Lanes:
         self._backlog.may_have_more = self._live.may_have_more = True
         return [held.entry.id for held in fresh]
 
-    def link_came_up(self, last_id: int) -> None:
-        """Everything up to `last_id` is backlog now.  What rests there goes on resting."""
+    def link_came_up(self, last_id: int, per_s: float) -> None:
+        """Everything up to `last_id` is backlog now, at `per_s`.  What rests there goes on resting."""
         self._boundary_id = last_id
+        self._backlog.pace = Pace(per_s, burst=1)
         self._backlog.may_have_more = True
         self._live.look_again()
 

@@ -51,6 +51,7 @@ class Link:
         self._is_probe_out = False
         self._due_s = -inf
         self.held_until_s = -inf
+        self.failing_since_s = inf  # when the failures that go on, or that ended last, began
 
     @property
     def is_up(self) -> bool:
@@ -99,7 +100,7 @@ class Link:
         self.is_reachable = False
         self._n_steps += 1
         self._due_s = now_s + backoff_s(self._n_steps, self._first_s, self._max_s, fraction)
-        return self._failed()
+        return self._failed(now_s)
 
     def refused(
         self,
@@ -126,7 +127,7 @@ class Link:
         if not n_refusals_before:
             self._n_steps += 1
             self._due_s = now_s + backoff_s(self._n_steps - 1, self._first_s, self._max_s, fraction)
-        return self._failed()
+        return self._failed(now_s)
 
     def network_changed(self, now_s: float, fraction: float) -> float:
         """Forget our backoff: the latest moment of the next try, but for a `Retry-After`."""
@@ -137,8 +138,10 @@ class Link:
             self._due_s = min(self._due_s, latest_s)
         return latest_s
 
-    def _failed(self) -> Change:
+    def _failed(self, now_s: float) -> Change:
         was_online = self.is_online
+        if self.is_up:
+            self.failing_since_s = now_s
         self._era += 1
         self.n_failures += 1
         return Change.WENT_DOWN if was_online and not self.is_online else Change.NONE

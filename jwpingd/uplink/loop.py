@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import trio
 
-from jwpingd.retry import Answer, Delivered, Retry, SetAside, backoff_s, http_date_s, judge
+from jwpingd.retry import Answer, Delivered, Retry, SetAside, backoff_s, drain_per_s, http_date_s, judge
 from jwpingd.spool import Entry
 from jwpingd.uplink.connections import Connections, MakeTransport
 from jwpingd.uplink.failure import Failure, FailureKind
@@ -302,7 +302,9 @@ class Uplink:
                 "link to the collector is down: %s; keeping pings and trying again", self._tally.last_error
             )
         elif change is Change.CAME_UP:
-            self._lanes.link_came_up(self._queue.last_id())
+            failing_s = self._busy_s - self._link.failing_since_s
+            per_s = drain_per_s(self._queue.n_waiting(), failing_s, self._options.max_per_s)
+            self._lanes.link_came_up(self._queue.last_id(), per_s)
             _log.warning("link to the collector is up again; delivering what waits")
         if change is not Change.NONE:
             self._on_change()

@@ -35,6 +35,9 @@ class Queue(Protocol):
     def last_id(self) -> int:
         """The highest id given out so far."""
 
+    def n_waiting(self) -> int:
+        """How many entries wait, claimed or not."""
+
 
 class Clock(Protocol):
     """The suspend-proof clock, in seconds since boot."""

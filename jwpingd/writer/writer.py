@@ -233,6 +233,10 @@ class Writer:
         """The highest id given so far."""
         return self._last_id
 
+    def n_waiting(self) -> int:
+        """How many entries wait, on flash or in memory."""
+        return self.account().waiting
+
     # --- for the daemon -----------------------------------------------------------------------
 
     async def run(self) -> None:
