@@ -197,6 +197,24 @@ def test_what_was_tried_from_memory_is_purged_too(tmp_path: Path) -> None:
     run(main)
 
 
+def test_each_stricter_word_is_obeyed(tmp_path: Path) -> None:
+    """From limited to anonymous to none, with no ping made in between."""
+
+    async def main() -> None:
+        async with serving(house_in(tmp_path)) as house:
+            player = house.connect()
+            await play(player, hello(user={"id": "x"}, advertising=UNLIMITED), ITEM)
+            for words, expected in (
+                ({"advertising": {"limit": 1}}, [{"oaid", "oiid"}]),
+                ({"consent": "anonymous"}, [set()]),
+                ({"consent": "none"}, []),
+            ):
+                await play(player, hello(**words))
+                assert told(house) == expected
+
+    run(main)
+
+
 def test_limited_tracking_takes_the_advertising_id_at_once(tmp_path: Path) -> None:
     """When tracking becomes limited, running and waiting pings lose the advertising id, and only that."""
 
@@ -237,6 +255,7 @@ def test_the_default_is_what_a_first_hello_is_measured_by(tmp_path: Path) -> Non
             await play(player, ITEM, tick(0))
             before = house.spool.last_batch
             await play(player, hello(consent="anonymous"))
+            await play(house.connect(), hello(consent="none"))  # It has made no ping that could wait.
             assert house.spool.last_batch == before
 
     run(main)

@@ -78,6 +78,7 @@ class Dialogue:
         self._waiting_acks: deque[tuple[int, str | int]] = deque(maxlen=MAX_WAITING_ACKS)
         self._embed_ids: set[str] = set()
         self._purged_to = 0
+        self._purged_of = Restriction.NOTHING
         self._told_unknown: set[str] = set()
         self._has_complained = False
         self._last_at_ms: int | None = None
@@ -259,10 +260,11 @@ class Dialogue:
             self._purge(restriction)
 
     def _purge(self, restriction: Restriction) -> None:
-        """What waits of this connection's pings obeys, too; a connection that made none costs nothing."""
-        if self._rules.purges_on_opt_out and self.ticket > self._purged_to:
+        """What waits of this connection's pings obeys, too; what obeys already costs nothing."""
+        is_done = self.ticket == self._purged_to and restriction <= self._purged_of
+        if self._rules.purges_on_opt_out and self._embed_ids and not is_done:
             self._note(self._plays.purge(restriction, self._embed_ids))
-            self._purged_to = self.ticket
+            self._purged_to, self._purged_of = self.ticket, restriction
 
     def _acknowledge(self, ack_id: str | int) -> None:
         # The state of a waiting vs is part of the promise; only a play with a key can use it after a cut.
