@@ -230,6 +230,7 @@ def test_an_enabled_service_is_not_taken_away(root: Path, capsys: pytest.Capture
     before = files(root)
     assert uninstall(root) == 1
     assert f"systemctl --root={root} disable" in capsys.readouterr().err
+    assert uninstall(root, "--dry-run") == 0
     assert files(root) == before
 
 

@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     record = rootfs.read_record()
     if not record.files:
         raise OperatorError(f"nothing to take out: there is no {rootfs.at(RECORD)}")
-    _refuse_enabled(rootfs)
+    if not args.dry_run:
+        _refuse_enabled(rootfs)
     for path, put in record.files.items():
         there = rootfs.digest(path)
         verdict = "gone" if there is None else "remove" if there == put else "keep"

@@ -146,6 +146,7 @@ class Daemon:
                 _log.info("ready")
                 await self.server.serve(players, until=self._stopping, leave_within_s=STOP_S)
                 await self._finish()
+                notify.status(f"stopped; {self.writer.account().waiting} waiting for the next start")
                 nursery.cancel_scope.cancel()
 
     def stop(self) -> None:

@@ -153,6 +153,7 @@ def a_stop_leaves_the_way_open() -> None:
     """After `systemctl stop` the players' directory and socket are there, and who connects starts it."""
     systemctl("stop", "jwpingd.service")
     assert show("ActiveState") == "inactive" and show("Result") == "success"
+    assert show("StatusText") == "stopped; 0 waiting for the next start"
     assert show("ActiveState", "jwpingd.socket") == "active"
     assert owner("/run/jwpingd/player.sock") == "root:jwping-players 660"
     player = Player("Activated").begin()
