@@ -454,30 +454,8 @@ def ask(box: BoxUnderTest, **request: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_an_opt_out_survives_a_kill(box: BoxUnderTest) -> None:
-    """Once the command is answered nothing is left, no ping is made, and a kill -9 changes neither."""
-    box.start()
-    player = box.connect()
-    player.send_and_wait(ITEM, tick(0))
-    assert files_with(box.directory, "9u6OHIO4") != []
-    assert ask(box, action="choose", level="none")["n_purged"] == 2
-    assert files_with(box.directory, "9u6OHIO4") == []
-    player.send_and_wait(tick(5), ITEM, tick(0))
-    box.kill()
-    player.close()
-    box.start()
-    player = box.connect()
-    player.send_and_wait(ITEM, tick(0))
-    player.close()
-    status = box.status()
-    assert status["consent"] == {"level": "none", "fault": ""}
-    assert (status["accepted"], status["waiting"]) == (2, 0)
-    box.stop()
-
-
-@pytest.mark.slow
-def test_opting_out_cancels_what_is_in_flight(box: BoxUnderTest) -> None:
-    """A request that the collector has not answered yet is given up, long before its timeout."""
+def test_an_opt_out_cancels_what_is_in_flight_and_survives_a_kill(box: BoxUnderTest) -> None:
+    """Once it is answered nothing is left, asked for, or made, and a kill -9 changes none of that."""
     with socket.create_server(("127.0.0.1", 0)) as black_hole:
         port = black_hole.getsockname()[1]
         box.settings += ["uplink.timeout_s=300", f"collector_url=http://127.0.0.1:{port}"]
@@ -485,10 +463,21 @@ def test_opting_out_cancels_what_is_in_flight(box: BoxUnderTest) -> None:
         player = box.connect()
         player.send_and_wait(ITEM, tick(0))
         wait_until(lambda: box.status()["uplink"]["n_in_flight"] > 0, "a request is on its way")
+        assert files_with(box.directory, "9u6OHIO4") != []
         answer = ask(box, action="choose", level="none")
         assert (answer["n_purged"], answer["n_waiting"], answer["purge_waits_for"]) == (2, 0, "")
-        wait_until(lambda: box.status()["uplink"]["n_in_flight"] == 0, "it was given up")
+        assert files_with(box.directory, "9u6OHIO4") == []
+        wait_until(lambda: box.status()["uplink"]["n_in_flight"] == 0, "the request was given up")
+        player.send_and_wait(tick(5), ITEM, tick(0))
+        box.kill()
         player.close()
+        box.start()
+        player = box.connect()
+        player.send_and_wait(ITEM, tick(0))
+        player.close()
+        status = box.status()
+        assert status["consent"] == {"level": "none", "fault": ""}
+        assert (status["accepted"], status["waiting"]) == (2, 0)
         box.stop()
 
 

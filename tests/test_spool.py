@@ -167,16 +167,6 @@ def test_a_purge_leaves_nothing_in_any_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if b"SECRET" in path.read_bytes()] == []
 
 
-def test_a_purge_of_everything(tmp_path: Path) -> None:
-    """`purge_all` leaves no ping, no dead letter and no checkpoint; the account holds."""
-    spool = opened(tmp_path)
-    put(spool, *(entry(idx) for idx in range(1, 60)))
-    spool.commit(Batch(2, set_aside=((1, "400"),), checkpoints=(checkpoint("a"),)))
-    assert spool.purge_all("operator") == 59
-    assert (rows_of(spool), spool.set_aside_rows(), spool.checkpoints()) == ([], [], [])
-    assert (spool.account().dropped["operator"], spool.account().is_balanced) == (59, True)
-
-
 def test_boots_are_new_once(tmp_path: Path) -> None:
     """A boot is new until something of it was stored."""
     spool = opened(tmp_path)

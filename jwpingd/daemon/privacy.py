@@ -108,10 +108,13 @@ class Privacy:
             await self._writer.wait_durable(self._purge_ticket)
 
     async def _reset(self) -> None:
-        for kind in (INSTALL_ID, ADVERTISING_ID):
-            await self._on_flash(lambda kind=kind: kind.discard(self._state_dir))  # type: ignore[misc]
+        await self._on_flash(self._discard_ids)
         await self._take_ids()
         _log.info("the operator had the ids of this box made anew; later plays carry them")
+
+    def _discard_ids(self) -> None:
+        for kind in (INSTALL_ID, ADVERTISING_ID):
+            kind.discard(self._state_dir)
 
     async def _take_ids(self) -> None:
         """The ids that are stored; those that are missing are made."""

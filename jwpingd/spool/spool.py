@@ -108,10 +108,6 @@ class Spool:
         """
         return self._purge(lambda store: upkeep.purge(store, ids, plays, reason))
 
-    def purge_all(self, reason: str) -> int:
-        """Drop everything likewise."""
-        return self._purge(lambda store: upkeep.purge_all(store, reason))
-
     def requeue(self, ids: Sequence[int], new_ids: Sequence[int]) -> int:
         """Let set-aside pings wait again, under new ids that the writer gives; how many do."""
         return self._use("write to", lambda store: aside.requeue(store, ids, new_ids))

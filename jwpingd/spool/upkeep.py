@@ -40,13 +40,6 @@ def purge(store: Store, ids: Collection[int], its_plays: Collection[str], reason
     return n_dropped
 
 
-def purge_all(store: Store, reason: str) -> int:
-    """Drop every ping, dead letter and checkpoint likewise.  Raises sqlite3.Error."""
-    ids = {*_ids(store, "SELECT id FROM ping"), *_ids(store, "SELECT id FROM aside")}
-    its_plays = {play for (play,) in store.connection.execute("SELECT play FROM play")}
-    return purge(store, ids, its_plays, reason)
-
-
 def check_thoroughly(store: Store) -> list[str]:
     """Look at every page and every row, and put right what can be; what was found, in sentences.
 
