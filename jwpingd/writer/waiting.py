@@ -152,16 +152,19 @@ class Waiting:
             for name, n in counts.items():
                 self._count(name, n)
 
-    def make_room(self, n_most: int, claimed: Collection[int]) -> None:
-        """Keep at most `n_most`: fold neighbouring t, which keeps watch time, else drop the oldest."""
+    def make_room(self, n_most: int, claimed: Collection[int], tried_to: int) -> None:
+        """Keep at most `n_most`: fold neighbouring t, which keeps watch time, else drop the oldest.
+
+        What may have been tried, up to id `tried_to`, is not folded: the collector may have it already.
+        """
         for _ in range(max(0, self.n_entries - n_most)):
-            if not self._fold_oldest_pair(claimed):
+            if not self._fold_oldest_pair(claimed, tried_to):
                 oldest = next((entry for entry in self.entries() if entry.id not in claimed), None)
                 if oldest is None:
                     return
                 self.forget(oldest.id, "dropped.full")
 
-    def _fold_oldest_pair(self, claimed: Collection[int]) -> bool:
+    def _fold_oldest_pair(self, claimed: Collection[int], tried_to: int) -> bool:
         last_of: dict[str, Entry] = {}
         for later in self.entries():
             earlier = last_of.get(later.play)
@@ -169,7 +172,8 @@ class Waiting:
             if earlier is None or (earlier.kind, later.kind) != ("t", "t"):
                 continue
             if (
-                earlier.id in claimed
+                earlier.id <= tried_to
+                or earlier.id in claimed
                 or later.id in claimed
                 or (earlier.sa_ms is None) != (later.sa_ms is None)
             ):

@@ -428,7 +428,8 @@ class Writer:
     def _keep_to_memory(self) -> None:
         """The batch that flash refused must be tried as it is; what came later makes room for it."""
         n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
-        self._waiting.make_room(max(self._memory_max - n_in_doubt, 1), self._claimed)
+        n_most = max(self._memory_max - n_in_doubt, 1)
+        self._waiting.make_room(n_most, self._claimed, self._claimed_to)
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
@@ -510,8 +511,9 @@ class Writer:
         return list(islice(fits, max(limit, 0)))
 
     async def _mark_tried(self, entry_id: int) -> None:
-        if entry_id <= self._tried_to or self._reason:
+        if entry_id <= self._tried_to:
             return
+        # While flash refuses it goes with what can be written next.
         self._waiting.tried_to = max(self._waiting.tried_to, entry_id)
         self._work.set()
         while self._tried_to < entry_id and not self._reason:
