@@ -17,9 +17,9 @@ def read_words(path: Path) -> list[str]:
 def replace_durably(path: Path, text: str) -> None:
     """Replace the file: after a power cut it is the old one or the new one.  Raises OSError."""
     unfinished = path.with_name(f"{path.name}.new")
-    with unfinished.open("w", encoding="ascii") as file:
+    with unfinished.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.write(text)
+        file.write(text.encode("ascii"))
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
