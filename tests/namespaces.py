@@ -47,6 +47,10 @@ class NetworkNamespace:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
         self._holder.communicate()
 
     @property

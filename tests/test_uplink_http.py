@@ -442,11 +442,19 @@ async def _trickle_body(stream: Stream, head: bytes) -> None:
     await _trickle_head(stream, head)
 
 
+async def _break_head(stream: Stream, head: bytes) -> None:
+    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Le")
+    await stream.aclose()
+
+
 async def _break_body(stream: Stream, head: bytes) -> None:
     await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\nx")
     await stream.aclose()
 
 
+NO_ANSWER = Failure(
+    FailureKind.NOT_TAKEN, "RemoteProtocolError", "Server disconnected without sending a response."
+)
 TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.5 s")
 
 
@@ -457,8 +465,9 @@ TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.5 s")
         (_trickle_head, TIMED_OUT),
         (_trickle_body, Answer(200)),
         (_break_body, Answer(200)),
+        (_break_head, NO_ANSWER),
     ],
-    ids=["silent", "slow head", "slow body", "broken body"],
+    ids=["silent", "slow head", "slow body", "broken body", "broken head"],
 )
 def test_no_answer_takes_longer_than_the_timeout(
     authority: Authority, script: Script, expected: Answer | Failure

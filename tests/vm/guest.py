@@ -215,6 +215,7 @@ def main() -> None:
         subprocess.run(["/bin/mount", "-t", kind, kind, place], check=True)
     os.makedirs("/var/lib/jwpingd", exist_ok=True)
     os.makedirs(STATE, exist_ok=True)
+    Path("/etc/hosts").write_text("127.0.0.1 localhost\n")
     subprocess.run(
         ["/usr/sbin/ip", "link", "set", "lo", "up"], check=True, env={"PATH": "/usr/bin:/usr/sbin"}
     )
