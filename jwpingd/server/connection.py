@@ -53,7 +53,14 @@ class Connection:
         self._reading = trio.CancelScope()
         self._is_stopping = False
         self.dialogue = Dialogue(
-            uid, plays, writer, rules, describe=caller.facts, reply=self._replies.send, complain=complain
+            uid,
+            plays,
+            writer,
+            rules,
+            describe=caller.facts,
+            reply=self._replies.send,
+            acknowledge=self._replies.acknowledge,
+            complain=complain,
         )
 
     async def run(self) -> None:

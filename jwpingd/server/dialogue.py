@@ -45,8 +45,9 @@ class Dialogue:
     """Feed it bytes and moments; it drives the players and replies.
 
     `describe` gives the facts of a play that begins, None where no ping may be made; `reply` sends a
-    line; `complain` logs a player's first mistake.  `ticket` is that of the last thing it put on its way
-    to flash.  `has_only_ticked` tells whether the last bytes were nothing but ticks that made no ping.
+    line, `acknowledge` one that is an ack; `complain` logs a player's first mistake.  `ticket` is that
+    of the last thing it put on its way to flash.  `has_only_ticked` tells whether the last bytes were
+    nothing but ticks that made no ping.
 
     An item that begins a play stops it: `is_waiting`, until `go_on`, so that who plays can be found out.
     """
@@ -60,6 +61,7 @@ class Dialogue:
         *,
         describe: Callable[[Claims], Facts | None],
         reply: Callable[[bytes], None],
+        acknowledge: Callable[[bytes], None],
         complain: Callable[[str], None],
     ) -> None:
         self.uid = uid
@@ -72,6 +74,7 @@ class Dialogue:
         self._rules = rules
         self._describe = describe
         self._reply = reply
+        self._send_ack = acknowledge
         self._complain = complain
         self._reader = wire.LineReader(rules.max_line_bytes)
         self._waiting: deque[tuple[Received | Rejected, Moment]] = deque()
@@ -139,7 +142,7 @@ class Dialogue:
     def send_due_acks(self) -> None:
         """Acknowledge all that is on flash by now."""
         while self._waiting_acks and self._writer.is_durable(self._waiting_acks[0][0]):
-            self._reply(wire.ack(self._waiting_acks.popleft()[1]))
+            self._send_ack(wire.ack(self._waiting_acks.popleft()[1]))
 
     # --- lines --------------------------------------------------------------------------------
 
@@ -272,7 +275,7 @@ class Dialogue:
             if player.session.wake_at_ms is not None and player.owner is not None:
                 self._note(self._plays.save(player))
         if not self._waiting_acks and self._writer.is_durable(self.ticket):
-            self._reply(wire.ack(ack_id))
+            self._send_ack(wire.ack(ack_id))
         else:
             self._waiting_acks.append((self.ticket, ack_id))
 

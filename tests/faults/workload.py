@@ -153,6 +153,7 @@ class Box:
             Rules(max_line_bytes=16384, max_players=8, checkpoint_s=5, token_claim="sub"),
             describe=lambda claims: Facts("a17e8PTFFffxLgpVuA4vVw", "com.example.tv", "1", Device("test")),
             reply=self._note_reply,
+            acknowledge=self._note_reply,
             complain=lambda text: None,
         )
 
