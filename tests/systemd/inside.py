@@ -475,7 +475,7 @@ def uninstall_leaves_what_is_not_its_own() -> None:
     assert not list(Path("/usr/lib").glob("*/jwpingd.conf")) + list(
         Path("/usr/lib/systemd/system").glob("jwpingd*")
     )
-    assert box.CONFIG.exists() and (STATE / "lock").exists()
+    assert box.CONFIG.exists() and (STATE / "install-id").exists()
 
 
 @check
