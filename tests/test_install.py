@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jwpingd import config
-from jwpingd.cli import main
+from jwpingd.cli import main, rootfs
 from tests import wheels
 
 REPOSITORY = Path(__file__).parent.parent
@@ -219,6 +219,27 @@ def test_a_program_that_the_sandbox_hides_is_refused(
     monkeypatch.setattr(sys, "argv", [place])
     assert main(["install", "--dry-run"]) == 1
     assert "--exec" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("/opt/jwpingd/bin/jwpingd", "/opt/jwpingd/bin/jwpingd run"),
+        ("/opt/tv tools/jwpingd", '"/opt/tv tools/jwpingd" run'),
+        ("/opt/jwpingd/lib/jwpingd/__main__.py", "/usr/bin/python3 -m jwpingd run"),
+        ("/opt/not-executable.pyz", "/usr/bin/python3 /opt/not-executable.pyz run"),
+    ],
+)
+def test_on_a_running_system_the_service_starts_this_program(
+    program: str, line: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was started itself: a command, a module, or a file that Python must be given."""
+    monkeypatch.setattr(sys, "argv", [program])
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).endswith(".pyz"))
+    monkeypatch.setattr(rootfs.Rootfs, "is_running_system", True)
+    assert main(["install", "--root", str(root)]) == 0
+    assert f"ExecStart={line}" in (root / UNITS / "jwpingd.service").read_text().splitlines()
 
 
 def test_an_enabled_service_is_not_taken_away(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,12 +20,14 @@ from jwpingd.errors import OperatorError
 EXAMPLE = "jwpingd install --root /srv/image --exec /usr/bin/jwpingd --dry-run"
 
 _USUAL_COMMANDS = ("/usr/bin/jwpingd", "/usr/local/bin/jwpingd", "/opt/jwpingd/bin/jwpingd")
-_HIDDEN = {"/home": "ProtectHome", "/root": "ProtectHome", "/run/user": "ProtectHome"} | {
+_HIDDEN = {
+    "/home": "ProtectHome",
+    "/root": "ProtectHome",
+    "/run/user": "ProtectHome",
     "/tmp": "PrivateTmp",
     "/var/tmp": "PrivateTmp",
 }
 """What the unit's sandbox keeps from the service, and by which setting."""
-
 
 _REASONS = {"keep": "  (not as it was put, and so yours)", "same": "  (as it is)"}
 
@@ -134,10 +136,16 @@ def _this_program() -> str:
     for path in (program.resolve(), Path(sys.executable).resolve()):
         _refuse_hidden(path)
     if program.name == "__main__.py":
-        return f"{sys.executable} -m jwpingd"
+        return f"{_word(sys.executable)} -m jwpingd"
     if program.suffix == ".py" or not os.access(program, os.X_OK):
-        return f"{sys.executable} {program}"
-    return str(program)
+        return f"{_word(sys.executable)} {_word(program)}"
+    return _word(program)
+
+
+def _word(path: Path | str) -> str:
+    """A path as one word of ExecStart= (systemd.syntax(7))."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if escaped != str(path) or set(escaped) & set(" \t'") else escaped
 
 
 def _refuse_hidden(path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,17 +127,19 @@ class Player:
         return reply
 
 
-def kinds(title: str) -> dict[str, int]:
+def pings(title: str) -> list[dict[str, str]]:
+    """The parameters of each different ping that arrived for a title."""
+    lines = map(json.loads, PINGS.read_text().splitlines())
+    arrived = {line["target"]: line["params"] for line in lines if "target" in line}
+    return [params for params in arrived.values() if params.get("t") == title]
+
+
+def kinds(title: str) -> Counter[str]:
     """How many different pings of each kind arrived for a title."""
-    arrived: dict[str, set[str]] = {}
-    for line in PINGS.read_text().splitlines():
-        ping = json.loads(line)
-        if ping.get("params", {}).get("t") == title:
-            arrived.setdefault(ping["params"]["e"], set()).add(ping["target"])
-    return {kind: len(targets) for kind, targets in arrived.items()}
+    return Counter(params["e"] for params in pings(title))
 
 
-def wait_delivered(title: str, *wanted: str) -> dict[str, int]:
+def wait_delivered(title: str, *wanted: str) -> Counter[str]:
     """Wait until at least one ping of each wanted kind arrived; all that arrived."""
     wait_until(lambda: set(wanted) <= kinds(title).keys(), f"{wanted} of {title!r} arrive: {kinds(title)}")
     return kinds(title)

@@ -297,15 +297,19 @@ def a_read_only_root_is_enough() -> None:
 
 @check
 def a_reload_takes_a_good_configuration() -> None:
-    """`systemctl reload` with another app: later plays have it, no player is cut off."""
+    """`systemctl reload`: later plays have what it says, and no player is cut off."""
     player = Player("Reloaded").begin()
     player.ack()
-    EXTRA.write_text('[app]\nversion = "9.9"\n')
+    EXTRA.write_text("[player]\npartner_id = 7\n")
     systemctl("reload", "jwpingd.service")
     wait_until(lambda: any("was read again" in entry["MESSAGE"] for entry in box.journal()), "it was read")
-    player.ack()
-    player.close()
-    assert show("ActiveState") == "active"
+    later = Player("Played later").begin()
+    for each in (player, later):
+        each.ack()
+        each.close()
+    for title, partner in (("Reloaded", None), ("Played later", "7")):
+        wait_delivered(title, "e", "s", "gab")
+        assert {ping.get("ppid") for ping in box.pings(title)} == {partner}
 
 
 @check
