@@ -101,6 +101,10 @@ class World:
             await player.send_all(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
             assert await player.receive_some() == b'{"ack":1}\n'
 
+    @property
+    def n_arrived(self) -> int:
+        return sum(len(event.errors_ms) for event in self.events)
+
     # --- the daemon ---------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -343,6 +347,32 @@ def test_a_known_time_outlives_a_clock_by_which_tls_cannot_work() -> None:
                 assert status["clock"]["state"] == "implausible"
                 assert abs(status["clock"]["known_ms"] - world.true_ms()) <= EXACT_MS
                 assert status["uplink"]["retries"]["certificate"] <= 4  # what was under way at once
+                await settle(world)
+
+    run(main)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["the time is known", "the time is asked for"])
+def test_waking_up_ends_every_wait(is_known: bool) -> None:
+    """A night of standby: within five seconds of waking the collector is asked, and pings are there."""
+
+    async def main() -> None:
+        with TemporaryDirectory(prefix="jwpingd-") as directory:
+            world = World(Path(directory), tells_date=True)
+            world.set_by_hand(TRUE_START_MS)
+            if is_known:
+                world.synchronise()
+            async with world.living():
+                world.is_network_up = False
+                for _ in range(8):
+                    await world.happen()
+                    await trio.sleep(3600)
+                    n_before = world.n_arrived
+                    world.is_network_up = True
+                    world.stand_by(8 * 3600 * 1000)
+                    await trio.sleep(5)
+                    assert world.n_arrived > n_before
+                    world.is_network_up = False
                 await settle(world)
 
     run(main)

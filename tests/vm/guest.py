@@ -174,13 +174,14 @@ def story(box: Box) -> None:
 
     set_clock(HOUR_OF_1970_S)
     box.play("made after a step back to 1970")
-    state_becomes(box, "implausible")
+    check_arrived(box, "made after a step back to 1970")  # over the connection that was verified before
     box.stop()
     box.start()
     box.play("made in 1970 by a restarted daemon")
+    state_becomes(box, "implausible")
     set_clock(true_s())
     vouch()
-    check_arrived(box, "made after a step back to 1970", "made in 1970 by a restarted daemon")
+    check_arrived(box, "made in 1970 by a restarted daemon")
 
     box.play("made before standby")
     stand_by(STANDBY_S)
