@@ -25,10 +25,9 @@ from jwpingd.writer import Writer
 _log = logging.getLogger("jwpingd.clock")
 
 GIVE_AGAIN_S = 0.5  # one transaction for what came meanwhile
-ASK_FIRST_S, ASK_MAX_S = (
-    5.0,
-    300.0,
-)  # between questions for the collector's Date: full jitter below 5, 10 … 300 s
+ASK_FIRST_S, ASK_MAX_S = 5.0, 300.0
+"""Between questions for the collector's Date: full jitter below 5, 10, 20 … 300 s."""
+
 NETWORK_JITTER_S = 4.0  # A fleet that gets its network back together spreads its questions over this.
 N_NARROWING = 3  # questions in a row, on one connection, until the answer is exact enough
 
