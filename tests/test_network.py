@@ -7,8 +7,8 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 import trio
@@ -134,17 +134,25 @@ def inside(namespace: NetworkNamespace) -> Iterator[None]:
             namespace.enter(before.fileno())
 
 
+@asynccontextmanager
+async def watching(namespace: NetworkNamespace) -> AsyncIterator[Told]:
+    """The watch, in that namespace, for as long as the block lasts."""
+    told = Told()
+    async with trio.open_nursery() as nursery:
+        with inside(namespace):
+            nursery.start_soon(network.watch, told)
+            await trio.testing.wait_all_tasks_blocked()
+        yield told
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.slow
 @needs_namespaces
 def test_a_cable_is_seen_going_out_and_in() -> None:
     """A veth pair's carrier, address and default route: each change is told."""
 
     async def main(namespace: NetworkNamespace) -> None:
-        told = Told()
-        async with trio.open_nursery() as nursery:
-            with inside(namespace):
-                nursery.start_soon(network.watch, told)
-                await trio.testing.wait_all_tasks_blocked()
+        async with watching(namespace) as told:
             for command in (
                 "link add jw0 type veth peer name jw1",
                 "link set jw0 up",
@@ -158,7 +166,6 @@ def test_a_cable_is_seen_going_out_and_in() -> None:
                 namespace.ip(command)
                 await told.wait()
                 assert told.n > n_before
-            nursery.cancel_scope.cancel()
 
     with NetworkNamespace() as namespace:
         trio.run(main, namespace)
@@ -170,11 +177,7 @@ def test_a_flood_of_changes_is_told_as_few() -> None:
     """More messages than the socket holds: the loss is a change like others, and the watch goes on."""
 
     async def main(namespace: NetworkNamespace) -> None:
-        told = Told()
-        async with trio.open_nursery() as nursery:
-            with inside(namespace):
-                nursery.start_soon(network.watch, told)
-                await trio.testing.wait_all_tasks_blocked()
+        async with watching(namespace) as told:
             # While the loop stands still, the kernel drops what finds no room.
             namespace.batch(
                 "link add jw0 type veth peer name jw1",
@@ -187,7 +190,6 @@ def test_a_flood_of_changes_is_told_as_few() -> None:
             namespace.ip("link set jw0 up")
             await told.wait()
             assert told.n > n_before
-            nursery.cancel_scope.cancel()
 
     with NetworkNamespace() as namespace:
         trio.run(main, namespace)
