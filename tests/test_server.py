@@ -23,7 +23,7 @@ from jwpingd.ping import Facts
 from jwpingd.server import Caller, Claims, Limits, Plays, Rules, Server
 from jwpingd.server.connection import READ_BYTES
 from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
-from jwpingd.server.plays import MAX_HELD
+from jwpingd.server.held import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
 
 ITEM = {"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "Elephants Dream"}

@@ -2,8 +2,9 @@
 
 `server` admits connections, `connection` reads one, `claims` keeps what its player says of itself,
 `caller` is what it asks of the daemon about that player, `dialogue` is what is said on it,
-`plays` turns pings into spool entries and keeps plays across a cut, `replies` answers without waiting,
-`tap` shows an operator what passes.
+`player` is one player and what survives of it, `plays` brings what all of them make on its way to flash,
+`held` keeps plays across a cut and `finished` their ends, `replies` answers without waiting, `tap` shows
+an operator what passes.
 """
 
 from jwpingd.server.caller import Caller

@@ -13,7 +13,8 @@ import trio
 
 from jwpingd.server.caller import Caller
 from jwpingd.server.dialogue import Dialogue, Rules
-from jwpingd.server.plays import Clock, Plays
+from jwpingd.server.held import Clock
+from jwpingd.server.plays import Plays
 from jwpingd.server.replies import Replies
 from jwpingd.writer import Writer
 

@@ -16,7 +16,8 @@ from jwpingd.events import Consent, Hello, PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
 from jwpingd.server.claims import Claims
-from jwpingd.server.plays import Player, Plays
+from jwpingd.server.player import Player
+from jwpingd.server.plays import Plays
 from jwpingd.wire import Received, Rejected
 from jwpingd.writer import Writer
 

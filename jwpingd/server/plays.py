@@ -7,62 +7,21 @@ connection.  What can no longer be resumed gets its `gab`, at the last moment kn
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-import trio
-
-from jwpingd import ping, session
+from jwpingd import ping
 from jwpingd.events import PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
-from jwpingd.ping import Facts, Ping, Restriction, facts_from_json, facts_to_json
+from jwpingd.ping import Facts, Restriction
 from jwpingd.server.finished import Finished, FinishedPlays, Owner
 from jwpingd.server.finished import read as read_finished
+from jwpingd.server.held import Clock, HeldPlays
+from jwpingd.server.player import Player, checkpoint_of, entries, is_same, revived
 from jwpingd.server.tap import Tap
 from jwpingd.session import Session
 from jwpingd.spool import Checkpoint, Entry
 from jwpingd.writer import Writer
-
-MAX_HELD = 64  # as many plays may wait for their players as there may be connections
-
-
-class Clock(Protocol):
-    """The part of the clock that the server needs."""
-
-    def now(self) -> Moment: ...
-
-    async def sleep_until_boot_ms(self, boot_ms: int) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Player:
-    """One player: its session and what its running play's pings carry.
-
-    `facts` None: no ping is made (consent "none").  `saved` is the checkpoint on its way to flash, None
-    where there is none to remove.  `held_until_ms`: the connection is gone and the play may be resumed.
-    `at_ms` is the newest `at` that it has taken.  `known_to_ms`, of a play that was resumed: what its
-    player says of the time up to then, it says again.  `finished` is to be put on flash with its end.
-    """
-
-    session: Session
-    uid: int
-    facts: Facts | None = None
-    saved: Checkpoint | None = None
-    held_until_ms: int | None = None
-    cut_ms: int | None = None
-    at_ms: int | None = None
-    known_to_ms: int | None = None
-    finished: Finished | None = None
-
-    @property
-    def owner(self) -> Owner | None:
-        """Under which key the running play can be resumed; None where it cannot."""
-        running = self.session.running
-        if running is None or not running.item.play_key or self.facts is None:
-            return None
-        return Owner(self.uid, self.facts.app_id, running.item.play_key)
 
 
 class Plays:
@@ -82,8 +41,7 @@ class Plays:
         self._resume_ms = round(resume_s * 1000)
         self._by_owner: dict[Owner, Player] = {}
         self._finished = FinishedPlays()
-        self._held: list[Player] = []
-        self._held_changed = trio.Event()
+        self._held = HeldPlays(clock, self._end_held)
         self.tap = Tap()
 
     def new_player(self, uid: int) -> Player:
@@ -105,7 +63,7 @@ class Plays:
         old = [made for made in pings if before is not None and made.play_id == before.play_id]
         new = pings[len(old) :]  # A new play's pings follow those that end the old one.
         self._remember_end(player, event, moment)
-        return self._submit(player, _entries(old, facts_before) + _entries(new, player.facts))
+        return self._submit(player, entries(old, facts_before) + entries(new, player.facts))
 
     def finished_to_ms(self, uid: int, facts: Facts | None, item: PlaylistItem) -> int | None:
         """Up to when all is known of the play that ended last under this item's key; None: of none."""
@@ -115,7 +73,7 @@ class Plays:
         """`handle` for a tick after an item: it neither begins nor ends a play, and hardly makes pings."""
         pings = player.session.tick(tick, moment)
         self.tap.event(player.uid, player.session, tick, moment)
-        return self._submit(player, _entries(pings, player.facts)) if pings else 0
+        return self._submit(player, entries(pings, player.facts)) if pings else 0
 
     def find(self, uid: int, facts: Facts | None, event: PlayEvent) -> Player | None:
         """The player whose running play this item names by its key, wherever it is."""
@@ -125,15 +83,8 @@ class Plays:
 
     def move(self, found: Player) -> Player:
         """The running play of `found`, for another connection.  The one that held it has lost it."""
-        if found.held_until_ms is not None:
-            self._held.remove(found)
-        moved = replace(
-            found,
-            session=found.session.hand_over(),
-            held_until_ms=None,
-            cut_ms=None,
-            known_to_ms=found.at_ms,
-        )
+        self._held.take(found)
+        moved = replace(found, session=found.session.hand_over(), cut_ms=None, known_to_ms=found.at_ms)
         found.saved = None
         if moved.at_ms is not None and moved.session.latest is not None:
             # What its player held back happened before it was missed.
@@ -146,12 +97,12 @@ class Plays:
     def wake(self, player: Player, moment: Moment) -> int:
         """Fire the player's timer if it is due; a ticket as of `handle`."""
         pings = player.session.wake(moment)
-        return self._submit(player, _entries(pings, player.facts)) if pings else 0
+        return self._submit(player, entries(pings, player.facts)) if pings else 0
 
     def save(self, player: Player) -> int:
         """Put the running play's state on its way to flash if it has changed; a ticket as of `handle`."""
-        checkpoint = _checkpoint(player)
-        if checkpoint is None or _is_same(checkpoint, player.saved):
+        checkpoint = checkpoint_of(player)
+        if checkpoint is None or is_same(checkpoint, player.saved):
             return 0
         player.saved = checkpoint
         return self._writer.submit((), checkpoints=[checkpoint])
@@ -180,13 +131,13 @@ class Plays:
         ticket = self.wake(player, moment)
         player.session.touch(moment)
         player.cut_ms = moment.boot_ms
-        self._hold(player, moment.boot_ms + self._resume_ms)
+        self._held.hold(player, moment.boot_ms + self._resume_ms)
         return max(ticket, self.save(player))
 
     def leave_for_good(self, player: Player, moment: Moment) -> int:
         """The player has something else to play: its running play ends, key or not."""
         self.tap.left(player.uid, player.session, moment)
-        return self._submit(player, _entries(player.session.end(moment), player.facts))
+        return self._submit(player, entries(player.session.end(moment), player.facts))
 
     def recover(self, checkpoints: Sequence[Checkpoint], now: Moment) -> None:
         """Plays that the last run left behind: hold what can be resumed, send the rest's `gab`.
@@ -198,29 +149,19 @@ class Plays:
             if finished is not None and finished.boot_id == now.boot_id:
                 self._finished.add(finished)
                 continue
-            player = self._revive(checkpoint, now)
-            if player is None:
-                entries = [] if checkpoint.will is None else [checkpoint.will]
-                self.tap.pings(entries)
-                self._writer.submit(entries, ended=[checkpoint.play])
+            player = revived(checkpoint, self._new_id)
+            if player is None or not self._is_in_time(player, now):
+                wills = [] if checkpoint.will is None else [checkpoint.will]
+                self.tap.pings(wills)
+                self._writer.submit(wills, ended=[checkpoint.play])
                 continue
             self._remember_owner(player)
             cut_ms = now.boot_ms if player.cut_ms is None else player.cut_ms
-            self._hold(player, cut_ms + self._resume_ms)
+            self._held.hold(player, cut_ms + self._resume_ms)
 
     async def run(self) -> None:
         """End held plays when their time is over, until cancelled."""
-        while True:
-            self._held_changed = trio.Event()
-            next_ms = min((player.held_until_ms or 0 for player in self._held), default=None)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._cancel_on_change, nursery.cancel_scope)
-                if next_ms is None:
-                    await trio.sleep_forever()
-                else:
-                    await self._clock.sleep_until_boot_ms(next_ms)
-                    nursery.cancel_scope.cancel()
-            self._end_overdue(self._clock.now())
+        await self._held.run()
 
     @property
     def n_held(self) -> int:
@@ -229,20 +170,20 @@ class Plays:
 
     # --- how it is done -----------------------------------------------------------------------
 
-    def _submit(self, player: Player, entries: Sequence[Entry]) -> int:
-        checkpoint = _checkpoint(player)
+    def _submit(self, player: Player, made: Sequence[Entry]) -> int:
+        checkpoint = checkpoint_of(player)
         previous, player.saved = player.saved, checkpoint
         ended = [previous.play] if previous and (not checkpoint or previous.play != checkpoint.play) else []
         self._remember_owner(player)
-        if not entries and not ended and checkpoint is None:
+        if not made and not ended and checkpoint is None:
             return 0
-        self.tap.pings(entries)
+        self.tap.pings(made)
         checkpoints = [checkpoint] if checkpoint else []
         if player.finished is not None:  # A play's row is replaced after those of ended plays are gone.
             checkpoints.append(player.finished.checkpoint)
             player.finished = None
         ended += self._finished.take_forgotten(self._clock.now().boot_ms)
-        return self._writer.submit(entries, checkpoints=checkpoints, ended=ended)
+        return self._writer.submit(made, checkpoints=checkpoints, ended=ended)
 
     def _remember_end(self, player: Player, event: PlayEvent, moment: Moment) -> None:
         """The player has ended a play that it may tell of again."""
@@ -258,26 +199,15 @@ class Plays:
         player.finished = Finished(owner, player.saved.play, moment.boot_id, at_ms)
         self._finished.add(player.finished)
 
-    def _hold(self, player: Player, until_ms: int) -> None:
-        player.held_until_ms = until_ms
-        self._held.append(player)
-        if len(self._held) > MAX_HELD:
-            self._end_held(self._held[0])
-        self._held_changed.set()
-
     def _end_held(self, player: Player) -> None:
-        self._held.remove(player)
-        player.held_until_ms = None
         assert player.session.latest is not None
         self.leave_for_good(player, player.session.latest)
 
-    def _end_overdue(self, now: Moment) -> None:
-        for player in [held for held in self._held if (held.held_until_ms or 0) <= now.boot_ms]:
-            self._end_held(player)
-
-    async def _cancel_on_change(self, scope: trio.CancelScope) -> None:
-        await self._held_changed.wait()
-        scope.cancel()
+    def _is_in_time(self, player: Player, now: Moment) -> bool:
+        """Whether the play of an earlier run can be resumed: in the same boot, and not for ever."""
+        is_late = player.cut_ms is not None and player.cut_ms + self._resume_ms <= now.boot_ms
+        latest = player.session.latest
+        return latest is not None and latest.boot_id == now.boot_id and not is_late
 
     def _remember_owner(self, player: Player) -> None:
         self._forget_owner(player)
@@ -287,21 +217,6 @@ class Plays:
     def _forget_owner(self, player: Player) -> None:
         for owner in [owner for owner, known in self._by_owner.items() if known is player]:
             del self._by_owner[owner]
-
-    def _revive(self, checkpoint: Checkpoint, now: Moment) -> Player | None:
-        """The player of a checkpoint of this boot that is still in time; None where there is none."""
-        try:
-            state = json.loads(checkpoint.state)
-            latest = Moment(**state["latest"])
-            player = self.new_player(state["uid"])
-            player.facts = facts_from_json(state["facts"])
-            session.restore(player.session, state["session"])
-        except (ValueError, TypeError, KeyError):
-            return None
-        player.session.latest, player.saved, player.cut_ms = latest, checkpoint, state["cut_ms"]
-        player.at_ms = state.get("at_ms")  # Absent from what an older daemon left behind.
-        is_late = player.cut_ms is not None and player.cut_ms + self._resume_ms <= now.boot_ms
-        return None if latest.boot_id != now.boot_id or is_late else player
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,61 +228,3 @@ class _Revision:
 
     def __call__(self, target: str) -> str | None:
         return self.restriction.target(target) if ping.embed_id(target) in self.embed_ids else target
-
-
-def _entries(pings: Sequence[Ping], facts: Facts | None) -> list[Entry]:
-    """None at all where consent allows no ping."""
-    return [] if facts is None else [_entry(made, facts) for made in pings]
-
-
-def _entry(made: Ping, facts: Facts) -> Entry:
-    moment = made.moment
-    return Entry(
-        id=0,
-        play=made.play_id,
-        kind=made.kind,
-        watched_s=made.progress.watched_s if made.progress else 0,
-        target=ping.target(made, facts),
-        boot_id=moment.boot_id,
-        boot_ms=moment.boot_ms,
-        sa_ms=moment.wall_ms,
-    )
-
-
-def _checkpoint(player: Player) -> Checkpoint | None:
-    """What must survive of the running play; None where nothing would be sent or resumed."""
-    running = player.session.running
-    if running is None or player.facts is None:
-        return None
-    final = player.session.final_ping()
-    will = _entry(final, player.facts) if final is not None else None
-    state = json.dumps(_state(player), separators=(",", ":")) if player.owner else ""
-    return Checkpoint(running.play_id, will, state) if will or state else None
-
-
-def _state(player: Player) -> dict[str, Any]:
-    latest = player.session.latest
-    assert latest is not None and player.facts is not None
-    return {
-        "uid": player.uid,
-        "cut_ms": player.cut_ms,
-        "at_ms": player.at_ms,
-        "latest": {"boot_id": latest.boot_id, "boot_ms": latest.boot_ms, "wall_ms": latest.wall_ms},
-        "facts": facts_to_json(player.facts),
-        "session": session.dump(player.session),
-    }
-
-
-def _is_same(checkpoint: Checkpoint, saved: Checkpoint | None) -> bool:
-    """Whether nothing but time has passed: a paused play costs no writes."""
-    if saved is None or checkpoint.play != saved.play:
-        return False
-    return _without_time(checkpoint) == _without_time(saved)
-
-
-def _without_time(checkpoint: Checkpoint) -> tuple[Entry | None, dict[str, Any] | None]:
-    will = checkpoint.will and replace(checkpoint.will, boot_ms=0, sa_ms=None)
-    state = json.loads(checkpoint.state) if checkpoint.state else None
-    if state is not None:
-        del state["latest"], state["at_ms"]
-    return will, state

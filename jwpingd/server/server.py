@@ -15,7 +15,8 @@ from jwpingd.errors import NotAllowed, PlayerError, TooManyConnections
 from jwpingd.server.caller import Caller
 from jwpingd.server.connection import Connection
 from jwpingd.server.dialogue import Rules
-from jwpingd.server.plays import Clock, Plays
+from jwpingd.server.held import Clock
+from jwpingd.server.plays import Plays
 from jwpingd.server.replies import refuse
 from jwpingd.sockets import credentials
 from jwpingd.sockets.credentials import Peer
