@@ -151,6 +151,18 @@ def test_a_dry_run_does_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
         assert str(root / path) in told and str(root / path) in told_again
 
 
+def test_a_program_without_bytecode_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a read-only root every start would compile it anew, so the last step names the command."""
+    package = root / "usr/lib/python3/dist-packages/jwpingd"
+    package.mkdir(parents=True)
+    assert install(root) == 0
+    assert f"compileall -q {package}" in capsys.readouterr().out
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__/early.cpython-311.pyc").touch()
+    assert install(root) == 0
+    assert "compileall" not in capsys.readouterr().out
+
+
 def test_nothing_is_written_outside_the_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An image whose link leads to the host's directories is refused by name."""
     outside = root.parent / "host"

@@ -20,6 +20,11 @@ from jwpingd.errors import OperatorError
 EXAMPLE = "jwpingd install --root /srv/image --exec /usr/bin/jwpingd --dry-run"
 
 _USUAL_COMMANDS = ("/usr/bin/jwpingd", "/usr/local/bin/jwpingd", "/opt/jwpingd/bin/jwpingd")
+_PACKAGES = tuple(
+    f"{prefix}/lib/python3*/*-packages/jwpingd" for prefix in ("usr", "usr/local", "opt/jwpingd")
+)
+"""Where the program's modules may be, in a root file system."""
+
 _HIDDEN = {
     "/home": "ProtectHome",
     "/root": "ProtectHome",
@@ -104,7 +109,17 @@ def _next_steps(rootfs: Rootfs) -> Iterator[str]:
         yield "then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now jwpingd"
     else:
         yield f"then: systemctl --root={shlex.quote(str(rootfs.directory))} enable jwpingd"
+    for package in _without_bytecode(rootfs):
+        yield f"no bytecode, so each start takes three times as long: python3 -m compileall -q {package}"
     yield f"what was put is in {rootfs.at(RECORD)}, for `jwpingd uninstall`"
+
+
+def _without_bytecode(rootfs: Rootfs) -> Iterator[str]:
+    """Where this program is in the root file system, if it was never compiled there."""
+    for pattern in _PACKAGES:
+        for package in rootfs.directory.glob(pattern):
+            if not any(package.glob("__pycache__/*.pyc")):
+                yield shlex.quote(str(package))
 
 
 # --- what the service is to start -----------------------------------------------------------------

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from jwpingd.uplink.http import Connection, Http
 
+_SWITCH_S = 0.001
+
 MakeTransport = Callable[[], "httpx.AsyncBaseTransport"]
 
 
@@ -97,9 +99,15 @@ def _load(options: Options, make_transport: MakeTransport | None) -> Http:
     # It catches the ImportError that None makes.  If httpx is here already, the harm is done.
     if "httpx" not in sys.modules:
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None blocks an import.
-    from jwpingd.uplink.http import Http
+    usual_s = sys.getswitchinterval()
+    # The event loop gets its turn after a fifth of the usual time: players are not to notice this.
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        from jwpingd.uplink.http import Http
 
-    return Http(options, make_transport)
+        return Http(options, make_transport)
+    finally:
+        sys.setswitchinterval(usual_s)
 
 
 async def _close(connection: Connection) -> None:

@@ -10,12 +10,26 @@ from pathlib import Path
 
 import trustme
 
-from tests.benchmarks import drain, flash, flood, growth, idle, latency, memory, page, peer, playback, start
+from tests.benchmarks import (
+    drain,
+    flash,
+    flood,
+    growth,
+    idle,
+    late_import,
+    latency,
+    memory,
+    page,
+    peer,
+    playback,
+    start,
+)
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Part, table
 
 PARTS = {
     "start": start.measure,
+    "import": late_import.measure,
     "memory": memory.measure,
     "idle": idle.measure,
     "playback": playback.measure,
