@@ -180,7 +180,19 @@ MAY_BE_LOADED = {
 }
 OF_ITS_OWN = {
     *("apps", "clock", "config", "control", "daemon", "device", "errors", "events", "identity", "moment"),
-    *("notify", "ping", "platforms", "retry", "server", "session", "sockets", "spool", "uplink", "wire"),
+    *(
+        "network",
+        "notify",
+        "ping",
+        "platforms",
+        "retry",
+        "server",
+        "session",
+        "sockets",
+        "spool",
+        "uplink",
+        "wire",
+    ),
     *("writer", "cli.run", "cli.early", "cli.common", "cli.footprint", "cli.journal"),
 }
 
