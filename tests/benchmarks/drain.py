@@ -16,7 +16,7 @@ FLOOR_S = 3.0
 """A run is no longer than it must be: with few connections, fewer pings wait than 2,000."""
 
 WAITING = (100, 1_000, 10_000, 100_000)
-GIVE_UP_S = 240.0
+GIVE_UP_S = 180.0
 
 
 def measure(bench: Bench) -> Part:
