@@ -1,4 +1,4 @@
-"""The service on a real systemd: one boot, and each check of inside.py as a test of its own.
+"""The service on a real systemd: one boot, and each check of check_*.py as a test of its own.
 
 A check that could show nothing on this machine is skipped with its reason: an option that has no effect
 here is not counted as tested.
@@ -78,9 +78,9 @@ def boot(directory: Path) -> None:
         subprocess.run(command, stdout=log, stderr=log, check=False, timeout=BOOT_S + 60)
 
 
-@pytest.mark.parametrize("name", inside.CHECKS)
+@pytest.mark.parametrize("name", inside.NAMES)
 def test_on_a_booted_box(name: str, results: dict[str, dict[str, Any]]) -> None:
-    """The check of that name holds; see inside.py."""
+    """The check of that name in check_*.py holds."""
     assert name in results, "the box did not get that far; see output.log of the boot"
     result = results[name]
     assert result["verdict"] != "failed", result["detail"]
