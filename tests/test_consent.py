@@ -18,7 +18,7 @@ from jwpingd.events import Consent
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
-from jwpingd.server.dialogue import MAX_EMBEDS
+from jwpingd.server.players import MAX_EMBEDS
 from tests.inline import run
 from tests.test_server import ITEM, REMOVE, House, KnownCaller, Player, serving, settle, tick
 
@@ -302,7 +302,7 @@ def test_taking_plays_over_is_bounded(tmp_path: Path) -> None:
             taker = house.connect()
             await play(taker, ITEM)
             dialogue = next(iter(house.server.connections)).dialogue
-            dialogue._embed_ids |= {f"embed{number}" for number in range(MAX_EMBEDS)}
+            dialogue.players.embed_ids |= {f"embed{number}" for number in range(MAX_EMBEDS)}
             giver = house.connect()
             await play(giver, KEYED, tick(0))
             await play(taker, KEYED)

@@ -241,6 +241,26 @@ def test_an_event_without_consequence_is_acknowledged_too(tmp_path: Path) -> Non
     run(main)
 
 
+def test_an_at_in_the_future_hides_nothing_later(tmp_path: Path) -> None:
+    """A senseless `at` is ignored: after a cut it makes nothing that follows pass for said before."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path)) as house:
+            player = house.connect()
+            player.write(ITEM | {"play": "key"}, tick(0) | {"at": 10**9})
+            await settle()
+            player.close()
+            again = house.connect()
+            again.write(ITEM | {"play": "key"})
+            await settle(60)
+            again.write(*ticks(5, 30), REMOVE)
+            await settle()
+            again.close()
+            assert house.kinds().startswith("e s t") and house.kinds().endswith("gab")
+
+    run(main)
+
+
 def test_half_closed_connections_get_their_acks(tmp_path: Path) -> None:
     """A player that only shuts down its writing side reads the ack of the gab that follows."""
 

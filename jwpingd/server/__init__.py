@@ -1,7 +1,8 @@
 """The players' socket: connections in, pings to the writer.
 
 `server` admits connections, `connection` reads one, `claims` keeps what its player says of itself,
-`caller` is what it asks of the daemon about that player, `dialogue` is what is said on it,
+`caller` is what it asks of the daemon about that player, `dialogue` is what is said on it, by its
+`players`, with its `acks`,
 `player` is one player and what survives of it, `plays` brings what all of them make on its way to flash,
 `held` keeps plays across a cut and `finished` their ends, `replies` answers without waiting, `tap` shows
 an operator what passes.

@@ -149,14 +149,14 @@ class Connection:
 
     def _until_timer_s(self) -> float:
         # Standby may make this late; a timer's ping carries the moment it was due all the same.
-        due_ms = self.dialogue.wake_at_ms
+        due_ms = self.dialogue.players.wake_at_ms
         return float("inf") if due_ms is None else max(0.0, (due_ms - self._clock.now().boot_ms) / 1000)
 
     # --- acks ---------------------------------------------------------------------------------
 
     def _want_acks(self) -> None:
         """Wake who sends them, but not at every tick: that would be every second turn of the loop."""
-        if self.dialogue.next_ack_ticket is not None:
+        if self.dialogue.acks.next_ticket is not None:
             self._acks_wanted.set()
 
     async def _send_acks(self) -> None:
@@ -166,6 +166,6 @@ class Connection:
             await self._finish_acks()
 
     async def _finish_acks(self) -> None:
-        while (ticket := self.dialogue.next_ack_ticket) is not None:
+        while (ticket := self.dialogue.acks.next_ticket) is not None:
             await self._writer.wait_durable(ticket)
-            self.dialogue.send_due_acks()
+            self.dialogue.acks.send_due()

@@ -11,19 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jwpingd import wire
-from jwpingd.errors import PlayerError, TooManyPlayers, UnknownEvent
+from jwpingd.errors import PlayerError, UnknownEvent
 from jwpingd.events import Consent, Hello, PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
+from jwpingd.server.acks import Acks
 from jwpingd.server.claims import Claims
 from jwpingd.server.player import Player
+from jwpingd.server.players import Players
 from jwpingd.server.plays import Plays
 from jwpingd.wire import Received, Rejected
 from jwpingd.writer import Writer
 
 MAX_AT_AGE_MS = 10 * 60 * 1000  # events may be held back this long
-MAX_WAITING_ACKS = 1000  # a later ack tells of all before it, so the oldest go first
-MAX_EMBEDS = 1024  # players of one connection, those included whose plays it took over from others
+MAX_TOLD_UNKNOWN = 100  # kinds of unknown events that a connection is told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +68,22 @@ class Dialogue:
     ) -> None:
         self.uid = uid
         self.claims = Claims()
-        self.players: dict[str, Player] = {}
+        self.players = Players(uid, plays, max_players=rules.max_players, checkpoint_s=rules.checkpoint_s)
+        self.acks = Acks(writer, acknowledge)
         self.ticket = 0
         self.has_only_ticked = False
         self._plays = plays
-        self._writer = writer
         self._rules = rules
         self._describe = describe
         self._reply = reply
-        self._send_ack = acknowledge
         self._complain = complain
         self._reader = wire.LineReader(rules.max_line_bytes)
         self._waiting: deque[tuple[Received | Rejected, Moment]] = deque()
-        self._waiting_acks: deque[tuple[int, str | int]] = deque(maxlen=MAX_WAITING_ACKS)
-        self._embed_ids: set[str] = set()
         self._purged_to = 0
         self._purged_of = Restriction.NOTHING
         self._told_unknown: set[str] = set()
         self._has_complained = False
         self._last_at_ms: int | None = None
-        self._save_at_ms: int | None = None
 
     def take(self, data: bytes, now: Moment) -> int:
         """Handle the lines that end in `data`, as far as the next item; how many there were."""
@@ -112,38 +109,15 @@ class Dialogue:
         self._waiting.extend((result, now) for result in self._reader.end())
         while self._waiting:
             self._handle(*self._waiting.popleft())
-        for player in self.players.values():
-            self._note(self._plays.leave(player, now))
-        self.players = {}
-
-    @property
-    def wake_at_ms(self) -> int | None:
-        """When `wake` must be called next, on the suspend-proof clock."""
-        due = [
-            due_ms for player in self.players.values() if (due_ms := player.session.wake_at_ms) is not None
-        ]
-        if self._save_at_ms is not None:
-            due.append(self._save_at_ms)
-        return min(due, default=None)
+        self._note(self.players.leave(now))
 
     def wake(self, now: Moment) -> None:
-        """Do what is due: a `vs` that has settled, a checkpoint of what plays."""
-        for player in self.players.values():
-            self._note(self._plays.wake(player, now))
-        if self._save_at_ms is not None and self._save_at_ms <= now.boot_ms:
-            self._save_at_ms = None
-            for player in self.players.values():
-                self._note(self._plays.save(player))
+        """Do what is due by `players.wake_at_ms`."""
+        self._note(self.players.wake(now))
 
-    @property
-    def next_ack_ticket(self) -> int | None:
-        """What must be durable for the oldest waiting ack; None where none waits."""
-        return self._waiting_acks[0][0] if self._waiting_acks else None
-
-    def send_due_acks(self) -> None:
-        """Acknowledge all that is on flash by now."""
-        while self._waiting_acks and self._writer.is_durable(self._waiting_acks[0][0]):
-            self._send_ack(wire.ack(self._waiting_acks.popleft()[1]))
+    def restrict(self, restriction: Restriction) -> None:
+        """It applies at once to everything that plays on this connection."""
+        self._note(self.players.restrict(restriction))
 
     # --- lines --------------------------------------------------------------------------------
 
@@ -152,15 +126,14 @@ class Dialogue:
         for idx, result in enumerate(results):
             if not isinstance(result, Received) or type(result.event) is not Time:
                 return idx
-            player = self.players.get(result.event.player)
+            player = self.players.known(result.event.player)
             is_plain = result.ack_id is None and result.at_ms is None
             if not is_plain or player is None or player.session.play is None:
                 return idx
             ticket = self._plays.tick(player, result.event, now)
             if ticket:
                 self._note(ticket)
-            if self._save_at_ms is None and player.session.running is not None:
-                self._save_at_ms = now.boot_ms + round(self._rules.checkpoint_s * 1000)
+            self.players.save_later(player, now)
         return len(results)
 
     def _handle_to_next_item(self) -> None:
@@ -196,7 +169,7 @@ class Dialogue:
         return now.at(at_ms)
 
     def _play(self, event: PlayEvent, at_ms: int | None, now: Moment) -> None:
-        player = self._player(event)
+        player = self.players.of(event)
         if _is_said_again(player, at_ms):
             return
         moment = now if at_ms is None else self._moment_at(at_ms, now)
@@ -210,48 +183,20 @@ class Dialogue:
             player = self._take_over(player, event, moment, facts)
             if _is_said_again(player, at_ms):
                 return
-        if at_ms is not None and at_ms >= now.boot_ms - MAX_AT_AGE_MS:
+        if at_ms is not None and now.boot_ms - MAX_AT_AGE_MS <= at_ms <= now.boot_ms:
             player.at_ms = max(at_ms, player.at_ms or 0)
         ticket = self._plays.handle(player, event, moment, facts)
         if ticket:
             self._note(ticket)
-        if self._save_at_ms is None and player.session.running is not None:
-            self._save_at_ms = moment.boot_ms + round(self._rules.checkpoint_s * 1000)
-
-    def _player(self, event: PlayEvent) -> Player:
-        """The player the event names; a new one only for an item, so that nonsense makes none."""
-        known = self.players.get(event.player)
-        if known is not None:
-            return known
-        if not isinstance(event, PlaylistItem):
-            return self._plays.new_player(self.uid)
-        if len(self.players) >= self._rules.max_players:
-            raise TooManyPlayers(f"a connection may have {self._rules.max_players} players, and has them")
-        self._adopt(event.player, self._plays.new_player(self.uid))
-        return self.players[event.player]
-
-    def _adopt(self, name: str, player: Player) -> None:
-        """The player is this connection's from now on, and what it says of consent counts for it."""
-        self.players[name] = player
-        self._embed_ids.add(player.session.embed_id)
+        self.players.save_later(player, moment)
 
     def _take_over(self, mine: Player, item: PlaylistItem, moment: Moment, facts: Facts | None) -> Player:
-        """The player whose running play `item` names by its key, now on this connection; else `mine`."""
-        found = self._plays.find(self.uid, facts, item)
-        if found is None or found is mine:
-            return mine
-        if len(self._embed_ids) >= MAX_EMBEDS:
-            raise TooManyPlayers(f"this connection has had {MAX_EMBEDS} players; go on over another one")
-        self._note(self._plays.leave_for_good(mine, moment))
-        found = self._plays.move(found)
-        self._adopt(item.player, found)
-        self._note(self._plays.restrict(found, self.claims.restriction(self._rules.consent)))
-        return found
-
-    def restrict(self, restriction: Restriction) -> None:
-        """It applies at once to everything that plays on this connection."""
-        for player in self.players.values():
-            self._note(self._plays.restrict(player, restriction))
+        """The player that goes on with the play of this key, under the consent of this connection."""
+        player, ticket = self.players.take_over(mine, item, moment, facts)
+        self._note(ticket)
+        if player is not mine:
+            self._note(self._plays.restrict(player, self.claims.restriction(self._rules.consent)))
+        return player
 
     def _greet(self, hello: Hello) -> None:
         before = self.claims.restriction(self._rules.consent)
@@ -266,19 +211,13 @@ class Dialogue:
     def _purge(self, restriction: Restriction) -> None:
         """What waits of this connection's pings obeys, too; what obeys already costs nothing."""
         is_done = self.ticket == self._purged_to and restriction <= self._purged_of
-        if self._rules.purges_on_opt_out and self._embed_ids and not is_done:
-            self._note(self._plays.purge(restriction, self._embed_ids))
+        if self._rules.purges_on_opt_out and self.players.embed_ids and not is_done:
+            self._note(self._plays.purge(restriction, self.players.embed_ids))
             self._purged_to, self._purged_of = self.ticket, restriction
 
     def _acknowledge(self, ack_id: str | int) -> None:
-        # The state of a waiting vs is part of the promise; only a play with a key can use it after a cut.
-        for player in self.players.values():
-            if player.session.wake_at_ms is not None and player.owner is not None:
-                self._note(self._plays.save(player))
-        if not self._waiting_acks and self._writer.is_durable(self.ticket):
-            self._send_ack(wire.ack(ack_id))
-        else:
-            self._waiting_acks.append((self.ticket, ack_id))
+        self._note(self.players.save_timers())  # The state of a waiting vs is part of the promise.
+        self.acks.add(self.ticket, ack_id)
 
     def _refuse(self, rejected: Rejected) -> None:
         self.has_only_ticked = False
@@ -293,8 +232,8 @@ class Dialogue:
             self._complain(f"{rejected.error.code} in line {rejected.line}")
 
     def _is_told(self, message: str) -> bool:
-        """An unknown event is told once per connection; beyond a hundred of them all count as told."""
-        if message in self._told_unknown or len(self._told_unknown) >= 100:
+        """An unknown event is told once per connection; beyond the limit all count as told."""
+        if message in self._told_unknown or len(self._told_unknown) >= MAX_TOLD_UNKNOWN:
             return True
         self._told_unknown.add(message)
         return False

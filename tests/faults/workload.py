@@ -170,12 +170,12 @@ class Box:
                 await trio.sleep(self.fate.choice([0.0, 0.3, 1.5, 4.0]))
                 for dialogue in self.dialogues:
                     dialogue.wake(self.clock.now())
-                    dialogue.send_due_acks()
+                    dialogue.acks.send_due()
         await self._something_else()
 
     def _say_something(self, number: int) -> None:
         fate, dialogue = self.fate, self.dialogues[number]
-        if not dialogue.players or fate.random() < 0.08:
+        if not list(dialogue.players) or fate.random() < 0.08:
             self.positions_s[number] = 0.0
             key = fate.choice([{}, {}, {"play": f"key-{number}"}])
             title = "x" * fate.choice([5, 40, 400, 900])
