@@ -309,6 +309,37 @@ def test_sighup_reads_the_configuration_again(box: BoxUnderTest) -> None:
     assert f"{file}:2" in box.log.read_text() and "did you mean" in box.log.read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=str)
+def test_a_signal_during_the_start_is_heeded_after_it(box: BoxUnderTest, number: signal.Signals) -> None:
+    """From early on signals are held until somebody heeds them: the reload is done, the stop is clean."""
+    process = caught_while_starting(box, number)
+    process.send_signal(number)
+    if number == signal.SIGHUP:
+        wait_until(lambda: "was read again" in box.log.read_text(), "it is heeded")
+        box.stop()
+    assert process.wait(20) == 0, box.log.read_text()
+
+
+def caught_while_starting(box: BoxUnderTest, number: signal.Signals) -> subprocess.Popen[bytes]:
+    """A daemon that holds the signal and does not heed it yet; tried again where we looked too late."""
+    command = [sys.executable, "-m", "jwpingd", "run", "--set", f"analytics_id={ANALYTICS_ID}"]
+    for _ in range(10):
+        with box.log.open("wb") as log:
+            process = box.process = subprocess.Popen(command, env=box.environment, stderr=log)
+        wait_until(lambda: number in signals(process, "SigBlk") | signals(process, "SigCgt"), "it starts")  # noqa: B023
+        if number in signals(process, "SigBlk"):
+            return process
+        box.kill()
+    pytest.fail("it never holds the signal")
+
+
+def signals(process: subprocess.Popen[bytes], kind: str) -> set[int]:
+    """The signals of a kind in proc(5): SigBlk those that are held, SigCgt those that are heeded."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    mask = int(status.partition(f"{kind}:")[2].split()[0], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
 def test_one_daemon_for_a_state_directory(box: BoxUnderTest) -> None:
     """A second daemon says who is in its way and ends; a stale socket is no obstacle."""
     box.start()
