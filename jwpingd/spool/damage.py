@@ -80,13 +80,13 @@ def _judge_header(path: Path, limits: Limits) -> Missing | Newer | Damaged | Non
         header = _read_header(path)
     except FileNotFoundError:
         # A link that leads nowhere is in the way of a new store.
-        return Damaged("it is a broken link") if path.is_symlink() else Missing()
+        return Damaged("it is a broken link") if path.is_symlink() else _judge_nothing(path)
     except OSError as exc:
         if exc.errno in _NOT_OURS and os.access(path.parent, os.W_OK, effective_ids=True):
             return Damaged(f"it cannot be opened: {exc.strerror}")
         raise
     if not header:
-        return Missing()
+        return _judge_nothing(path)
     if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
         return Damaged("it is not a database")
     version = int.from_bytes(header[_VERSION_AT], "big")
@@ -105,6 +105,13 @@ def _read_header(path: Path) -> bytes:
         raise
     finally:
         os.close(descriptor)
+
+
+def _judge_nothing(path: Path) -> Missing | Damaged:
+    """Without a database its log may still hold what was written last."""
+    log = files.log_of(path)
+    has_log = log.is_file() and log.stat().st_size > 0
+    return Damaged("it is gone, and its log is not") if has_log else Missing()
 
 
 def _judge_logs(path: Path, limits: Limits) -> Damaged | None:

@@ -81,6 +81,8 @@ class Opening:
         if isinstance(verdict, Missing):
             files.remove(self.files.database)
         else:
+            if not os.path.lexists(self.files.database):
+                self.files.database.touch()  # Its log alone is moved as a database's.
             files.move(self.files.database, self.files.broken)
         if os.path.lexists(self.files.own_version):
             files.move(self.files.own_version, self.files.returned)

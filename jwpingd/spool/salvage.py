@@ -131,8 +131,9 @@ def _read(
     if not database.is_file():
         return
     try:
-        if recover.is_log_broken(database, max_bytes):
-            raise faults.damage("SQLite would not look behind the damaged frame")
+        if not database.stat().st_size or recover.is_log_broken(database, max_bytes):
+            # It would drop the log of an empty database, and not look behind the damaged frame of one.
+            raise faults.damage("SQLite does not look at all of it")
         yield from _read_tables(database, connection_type)
     except faults.SQLITE_ERRORS:
         found = [(_table_of(row), tuple(row)) for row in recover.rows(database, max_bytes)]

@@ -59,6 +59,20 @@ def test_what_stands_behind_a_damaged_frame_is_carried_over(stores: Path, tmp_pa
     look_through(spool, tmp_path)
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_log_without_its_database_is_carried_over(stores: Path, tmp_path: Path, is_empty: bool) -> None:
+    """What was written last is in the log alone."""
+    for path in (stores / "cut/store").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "spool.db").unlink()
+    if is_empty:
+        (tmp_path / "spool.db").touch()
+    spool = opened(tmp_path)
+    assert "its log is not" in spool.repairs[0]
+    assert len(ids_of(spool)) > N_PINGS // 10 and max(ids_of(spool)) == N_PINGS
+    look_through(spool, tmp_path)
+
+
 def test_blocks_that_cannot_be_read_cost_only_themselves(
     stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
