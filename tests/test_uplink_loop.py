@@ -213,6 +213,29 @@ def test_live_pings_are_not_starved() -> None:
     virtual_run(main)
 
 
+def test_a_backlog_of_an_outage_leaves_over_a_quarter_of_its_time() -> None:
+    """An hour away, 180 pings: they take a quarter of an hour, while what happens now goes at once."""
+
+    async def main() -> None:
+        queue = FakeQueue()
+        collector = ScriptedCollector(lambda i, n: DEAD if trio.current_time() < 3600 else OK)
+        async with running(queue, collector, options=paced(20)) as uplink:
+            for _ in range(180):
+                queue.put()
+                await trio.sleep(20)
+            uplink.network_changed()
+            await trio.sleep(10)
+            back_s = trio.current_time()
+            queue.put()
+            await trio.sleep(1)
+            assert queue.delivered_ids[-1] == 181 and len(queue.delivered_ids) < 10
+            await trio.sleep(1000)
+        assert len(queue.delivered_ids) == 181
+        assert 850 <= collector.requests[-1].started_s - back_s <= 900
+
+    virtual_run(main)
+
+
 def test_the_first_drain_can_be_held() -> None:
     """What waited at the start waits for its moment; live pings do not."""
 
