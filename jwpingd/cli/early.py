@@ -98,11 +98,8 @@ def find(given: Options, environ: Mapping[str, str], *, is_root: bool) -> Place 
         return None
     for settings in (*map(_in_file, files), *map(_in_override, given.set)):
         found.update((key, value) for key, value in settings.items() if key in found)
-    path, mode, group = (
-        found["path"] or _default_path(environ, is_root=is_root),
-        found["mode"],
-        found["group"],
-    )
+    path = found["path"] or _default_path(environ, is_root=is_root)
+    mode, group = found["mode"], found["group"]
     if not isinstance(path, str) or type(mode) is not int or not isinstance(group, str | None):
         return None
     return Place(path, mode, group) if path.startswith("/") and path == os.path.normpath(path) else None
