@@ -68,23 +68,21 @@ class Key:
     key: str
     meaning: str
     form: str
-    pattern: re.Pattern[str]
+    pattern: str
     presence: str
     source: str
     max_encoded_bytes: int = 0
 
-
-def _key(
-    key: str, meaning: str, form: str, pattern: str, presence: str, source: str, max_encoded_bytes: int = 0
-) -> Key:
-    return Key(key, meaning, form, re.compile(pattern, re.DOTALL), presence, source, max_encoded_bytes)
+    def fits(self, value: str) -> bool:
+        """Whether `value` has the key's form.  Compiled when first asked: the daemon itself never does."""
+        return re.fullmatch(self.pattern, value, re.DOTALL) is not None
 
 
 _TEXT = r".+"
 _WHOLE = r"0|[1-9][0-9]*"
 
 KEYS = tuple(
-    _key(*row)
+    Key(*row)
     for row in (
         (
             "aid",
@@ -198,7 +196,7 @@ def _key_violations(key: Key, kind: str, parameters: Mapping[str, str]) -> list[
         return [f"{key.key} ({key.meaning}) is missing"] if _is_due(key, kind, parameters) else []
     if key.presence == "progress" and kind not in PROGRESS_KINDS:
         return [f"{key.key} does not belong on e={kind}"]
-    if not key.pattern.fullmatch(value):
+    if not key.fits(value):
         return [f"{key.key}={value!r} is not {key.form}"]
     return []
 
@@ -218,7 +216,7 @@ def _consistency_violations(kind: str, parameters: Mapping[str, str]) -> list[st
     if system in LISTED_SYSTEMS and parameters.get("sdk") != LISTED_SYSTEMS[system]:
         found.append(f"sdk={parameters.get('sdk')} does not follow from oos={system}")
     for key in ("q", "pw", "ti", "vd"):
-        if not _pattern_of(key).fullmatch(parameters.get(key, "")):
+        if not _key(key).fits(parameters.get(key, "")):
             return found
     n_quantiles, position = int(parameters["q"]), int(parameters["pw"])
     if (n_quantiles == 0) != (position == -1):
@@ -230,5 +228,5 @@ def _consistency_violations(kind: str, parameters: Mapping[str, str]) -> list[st
     return found
 
 
-def _pattern_of(wanted: str) -> re.Pattern[str]:
-    return next(key.pattern for key in KEYS if key.key == wanted)
+def _key(wanted: str) -> Key:
+    return next(key for key in KEYS if key.key == wanted)
