@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from typing import BinaryIO
 
 from jwpingd import ping, wire
 from jwpingd.errors import PlayerError
@@ -19,6 +21,8 @@ from jwpingd.session import Session
 
 _BOOT = "replay"
 _LINE_BYTES = 1 << 20  # a recorded line may be longer than a socket would take
+MAX_LINE_BYTES = 32 << 20
+"""Of a file: a day of playback, recorded as one line, has half of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +69,31 @@ def replay(lines: Iterable[bytes]) -> Iterator[Replayed | Mistake]:
         yield from _shown(session.end(end))
 
 
-def plays_in(text: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """The event logs in one file: (name, lines).
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Its lines one by one; of one that is far too long only the beginning, which `replay` refuses."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        yield line
+        while len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES)
+
+
+def plays_in(lines: Iterable[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The event logs in one file, as it is read: (name, lines); use each up before asking for the next.
 
     A plain log is one play without a name; a file of recorded plays has one on each line.
     """
-    plain: list[bytes] = []
-    for line in text.splitlines():
-        recorded = _recorded(line)
-        if recorded is None:
-            plain.append(line)
+    read = ((line, _recorded(line)) for line in lines)
+    for is_plain, run in groupby(read, key=lambda pair: pair[1] is None):
+        if is_plain:
+            yield "", (line for line, _ in run)
         else:
-            yield recorded
-    if plain:
-        yield "", plain
+            yield from (recorded for _, recorded in run if recorded is not None)
 
 
 def _recorded(line: bytes) -> tuple[str, list[bytes]] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("events"), list):
         return None

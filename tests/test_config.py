@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jwpingd.cli import early
+from jwpingd.cli.early import Options
 from jwpingd.config import SETTINGS, Config, Loaded, load
 from jwpingd.config.sections import SECTIONS
 from jwpingd.errors import ConfigError, Problem
@@ -297,6 +300,18 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         load([tmp_path / "config.toml"], [GIVEN_ID])
     assert [problem.line for problem in refused.value.problems] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("pipe", "is a pipe"), ("/dev/zero", "longer than 1 MiB"), (".", "Is a directory")]
+)
+def test_what_is_no_file_or_has_no_end(tmp_path: Path, name: str, problem: str) -> None:
+    """It is refused at once: neither start nor reload waits for a writer, or reads without end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=problem):
+        load([tmp_path / name], [GIVEN_ID])
+    with pytest.raises((OSError, ValueError)):
+        early.find(Options(str(tmp_path / name), []), {}, is_root=True)
 
 
 def test_passwords_are_not_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jwpingd import control
+from jwpingd.cli import main
+from jwpingd.control.serving import MAX_CLIENTS
 from jwpingd.errors import OperatorError
 from tests.processes import BoxUnderTest, CollectorProcess, free_port, wait_until
 
@@ -158,6 +161,55 @@ def test_nonsense_on_the_control_socket(box: BoxUnderTest) -> None:
     with pytest.raises(OperatorError, match="whole number"):
         control.ask(path, "queue-list", after_id="one")
     assert box.status()["state"] == "running"
+
+
+def test_a_watched_status_goes_on_after_a_restart(box: BoxUnderTest, tmp_path: Path) -> None:
+    """It says once that the daemon is away, waits for it, and shows it again."""
+    shown, told = tmp_path / "shown", tmp_path / "told"
+    command = [sys.executable, "-m", "jwpingd", "status", "--json", "--watch", "0.1"]
+    with shown.open("wb") as out, told.open("wb") as err:
+        watching = subprocess.Popen(command, env=box.environment, stdout=out, stderr=err)
+    wait_until(lambda: shown.stat().st_size > 0, "the status is shown")
+    box.stop()
+    wait_until(lambda: "waiting for it" in told.read_text(), "the daemon is said to be away")
+    n_shown = len(shown.read_text().splitlines())
+    box.start()
+    wait_until(lambda: len(shown.read_text().splitlines()) > n_shown, "the status is shown again")
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(30) == 0
+    assert len(told.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("interval", ["nan", "inf", "-1", "0", "x"])
+def test_an_interval_that_cannot_be_waited_is_refused(
+    interval: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a mistake of usage, told before anybody is asked."""
+    assert main(["status", f"--watch={interval}"]) == 2
+    assert "must be seconds" in capsys.readouterr().err
+
+
+def test_one_operator_too_many_is_told_so(box: BoxUnderTest) -> None:
+    """Taps that were forgotten are named as the reason, and do not keep the daemon from stopping."""
+    path = box.directory / "run/control.sock"
+    taps = [control.follow(path, "tap") for _ in range(MAX_CLIENTS + 1)]
+    player = box.connect()
+    watchers = [threading.Thread(target=lambda tap=tap: list(tap), daemon=True) for tap in taps[:MAX_CLIENTS]]
+    for watcher in watchers:
+        watcher.start()
+    wait_until(lambda: _is_busy(path), "all places are taken")
+    with pytest.raises(OperatorError, match="end one, such as a jwpingd tap"):
+        next(taps[MAX_CLIENTS])
+    player.close()
+    box.stop()
+
+
+def _is_busy(path: Path) -> bool:
+    try:
+        control.ask(path, "status")
+    except OperatorError as error:
+        return "already" in str(error)
+    return False
 
 
 def test_no_daemon_is_told_in_words(tmp_path: Path) -> None:

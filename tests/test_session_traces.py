@@ -9,7 +9,7 @@ from jwpingd.replay import Mistake, plays_in, replay
 
 PLAYS = (Path(__file__).parent / "traces" / "plays.jsonl").read_bytes()
 EXPECTED = {play["name"]: play["expected_pings"] for play in map(json.loads, PLAYS.splitlines())}
-LOGS = {name: lines for name, lines in plays_in(PLAYS)}
+LOGS = {name: lines for name, lines in plays_in(PLAYS.splitlines())}
 
 
 @pytest.mark.parametrize("name", EXPECTED)

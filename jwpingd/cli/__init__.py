@@ -7,6 +7,7 @@ a command line that works.  Exit status: 0 ok, 2 usage, 78 configuration, 130 in
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -44,12 +45,19 @@ _OK, _ELSE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return the exit status; every error is told in words on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _accept_any_text()
     try:
         status = _run(arguments)
         sys.stdout.flush()
     except BaseException as exc:
         return _told(exc)
     return status
+
+
+def _accept_any_text() -> None:
+    """A locale that cannot write a character must not end a command: standard output spells it out."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -124,6 +124,8 @@ def _default_path(environ: Mapping[str, str], *, is_root: bool) -> str | None:
 
 def _in_file(file: str) -> Mapping[str, Any]:
     """What the file says of the socket."""
+    if not os.path.isfile(file):
+        raise ValueError("a pipe could not be read again, and a device may have no end")
     with open(file, "rb") as stream:
         section = tomllib.load(stream).get("socket", {})
     if not isinstance(section, dict):

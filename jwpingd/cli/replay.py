@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from jwpingd.errors import OperatorError
-from jwpingd.replay import Mistake, Replayed, plays_in, replay
+from jwpingd.replay import Mistake, Replayed, lines_of, plays_in, replay
 
 EXAMPLE = "jwpingd replay play.jsonl --start-ms 1700000000000"
 
@@ -31,20 +32,21 @@ def run(args: argparse.Namespace) -> int:
     """One line of JSON a ping; lines that a daemon would refuse are told on stderr, and the status is 1."""
     n_mistakes = 0
     for file in args.files:
-        for name, lines in plays_in(_read(file)):
+        for name, lines in plays_in(_lines(file)):
             where = ({"file": file} if len(args.files) > 1 else {}) | ({"play": name} if name else {})
             for made in replay(lines):
                 if isinstance(made, Mistake):
                     n_mistakes += 1
                     print(f"jwpingd: {file}:{made.line}: {made.message}", file=sys.stderr)
                 else:
-                    print(json.dumps(where | _shown(made, args.start_ms), ensure_ascii=False))
+                    print(json.dumps(where | _shown(made, args.start_ms)))
     return 1 if n_mistakes else 0
 
 
-def _read(file: str) -> bytes:
+def _lines(file: str) -> Iterator[bytes]:
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
+            yield from lines_of(stream)
     except OSError as exc:
         raise OperatorError(f"cannot read {file}: {exc.strerror}") from exc
 

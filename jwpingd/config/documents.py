@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from jwpingd.errors import ConfigError, Problem
 OVERRIDE = "--set"
 """What stands for a file's name where a value came from the command line."""
 
+
+MAX_FILE_BYTES = 1 << 20
+"""Of a configuration file; the shipped one, with all its comments, has a hundredth of it."""
 
 WHOLE_FILE = "file"
 """What stands for the key where a problem is the file's, not a setting's."""
@@ -55,7 +60,7 @@ def read_file(path: Path) -> Document:
     """The file as a document.  Raises ConfigError when it cannot be read or is not TOML."""
     name = str(path)
     try:
-        text = path.read_bytes().decode()
+        text = _content(path).decode()
     except OSError as exc:
         raise _refusal(name, 0, WHOLE_FILE, f"cannot be read: {exc.strerror or exc}") from exc
     except UnicodeDecodeError as exc:
@@ -67,6 +72,23 @@ def read_file(path: Path) -> Document:
         raise _refusal(name, 0, WHOLE_FILE, "is nested too deeply") from exc
     except ValueError as exc:
         raise _not_toml(name, text, str(exc)) from exc
+
+
+def _content(path: Path) -> bytes:
+    """What is in the file.  Raises OSError, and ConfigError for what a daemon must not read."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            message = "is a pipe, which a reload could not read again; use a file"
+            raise _refusal(str(path), 0, WHOLE_FILE, message)
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise _refusal(str(path), 0, WHOLE_FILE, f"is longer than {MAX_FILE_BYTES >> 20} MiB")
+    return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting for a writer, where it is a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_override(override: str) -> Document:

@@ -62,7 +62,8 @@ def _asked(path: Path, command: str, timeout_s: float, arguments: Mapping[str, A
         sock.settimeout(timeout_s)
         try:
             sock.connect(os.fspath(path))
-            sock.sendall(request)
+            with contextlib.suppress(BrokenPipeError):  # One that has no time says so, and does not listen.
+                sock.sendall(request)
         except (FileNotFoundError, ConnectionRefusedError) as exc:
             raise NotRunning(f"no jwpingd answers on {path}; is it running? (jwpingd run)") from exc
         except PermissionError as exc:

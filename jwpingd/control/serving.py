@@ -58,9 +58,15 @@ async def serve(listener: socket.socket, commands: Commands) -> None:
                 continue
             sock.setblocking(False)
             if limit.available_tokens < 1:
-                sock.close()
+                _refuse_one_more(sock)
                 continue
             nursery.start_soon(_serve_one, sock, commands, limit)
+
+
+def _refuse_one_more(sock: socket.socket) -> None:
+    problem = f"{MAX_CLIENTS} others are asking jwpingd already; end one, such as a jwpingd tap"
+    with sock, contextlib.suppress(OSError):
+        sock.send(json.dumps({"error": problem}).encode() + b"\n")
 
 
 async def _serve_one(sock: socket.socket, commands: Commands, limit: trio.CapacityLimiter) -> None:
