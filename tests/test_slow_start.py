@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.daemon import Daemon, assembly
-from jwpingd.daemon.daemon import ASK_FOR_TIME_EVERY_S, MORE_TIME_S
+from jwpingd.daemon.store_life import ASK_FOR_TIME_EVERY_S, MORE_TIME_S
 from jwpingd.sockets import listening
 from tests.inline import run_inline
 from tests.processes import ANALYTICS_ID

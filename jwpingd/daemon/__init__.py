@@ -1,8 +1,9 @@
 """The only glue: builds the objects, starts the tasks, stops them in order.
 
-`daemon` is the life of the process, `box` what this box adds to every ping, `privacy` its consent and
-ids, `timekeeper` when pings get their time, `trusted_time` what is kept of it, `status` what an
-operator is told.
+`daemon` is the life of the process, `assembly` makes from the configuration what each room is given.
+What pings are told by: `box`, with `box_device`, `app` and `caller`; `privacy` is its consent and ids.
+What pings wait for: `store_life`, `timekeeper` with `trusted_time`, `delivery`.
+Who is told: `status` and `queue` answer operators, `status_line` and `watchdog` speak to systemd.
 """
 
 from jwpingd.daemon.daemon import Daemon

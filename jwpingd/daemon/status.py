@@ -12,7 +12,7 @@ from jwpingd.server import Server
 from jwpingd.server.connection import Connection
 from jwpingd.sockets.credentials import Peer
 from jwpingd.spool import Account
-from jwpingd.uplink import Uplink
+from jwpingd.uplink import UplinkStatus
 from jwpingd.writer import StoreStatus
 
 
@@ -43,11 +43,10 @@ def report(
     }
 
 
-def of_uplink(uplink: Uplink | None) -> dict[str, Any]:
+def of_uplink(state: UplinkStatus | None) -> dict[str, Any]:
     """How delivery stands, as JSON values; before it has begun it counts as offline."""
-    if uplink is None:
+    if state is None:
         return {"is_online": False, "last_error": "not started yet"}
-    state = uplink.status()
     values = {part.name: getattr(state, part.name) for part in fields(state)}
     return values | {"retries": dict(state.retries)}
 
