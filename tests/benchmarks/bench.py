@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -102,10 +103,7 @@ class Bench:
 
     def fresh(self, name: str) -> Path:
         """A new, empty directory."""
-        n = sum(1 for each in self.directory.iterdir() if each.name.startswith(f"{name}-"))
-        path = self.directory / f"{name}-{n}"
-        path.mkdir()
-        return path
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
 
     def python(self) -> list[str]:
         """The interpreter without `site`: the finder of an editable install doubles the time of its start."""

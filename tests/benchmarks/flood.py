@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Part:
     figures = []
     for n_clients in (1, 64):
         ours, floors, grown = [], [], []
-        for _ in range(1 if bench.is_quick else 3):
+        for _ in range(1 if bench.is_quick else 2):
             floors.append(_floor_per_cpu_s(bench, n_clients))
             rate, growth = _daemon_per_cpu_s(bench, n_clients)
             ours.append(rate)

@@ -13,7 +13,7 @@ PLAYS = (100, 300, 1000, 3000)
 MAX_TIMED = 500
 SETTLE_S = 1.5  # what is delivered is deleted a second later
 SHORT_PLAY_S = 4
-DAYS = 14
+DAYS = 10
 PLAYS_A_DAY = 27
 """Of nine minutes: four hours."""
 

@@ -13,7 +13,7 @@ SETTLE_S = 32.0
 
 
 def measure(bench: Bench) -> Part:
-    idle_s = 3.0 if bench.is_quick else 30.0
+    idle_s = 3.0 if bench.is_quick else 20.0
     with (
         bench.daemon(bench.fresh("idle"), NOBODY) as daemon,
         bench.program("skeleton", bench.fresh("idle")) as (skeleton, _),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.processes import free_port
 NAME = "snowplow-tracker"
 MIB = 1 << 20
 N_EVENTS = 1000
-N_OFFLINE, OFFLINE_S = 50, 60.0
+N_OFFLINE, OFFLINE_S, ARRIVAL_S = 50, 60.0, 15.0
 EVENT = b'{"event":"adImpression"}\n'
 """What makes a ping of its own, as every event of the peer's does."""
 
@@ -34,8 +35,10 @@ def measure(bench: Bench) -> Part:
     with bench.collector(is_tls=False) as collector:
         theirs = _peers_events(bench, python, collector, N_EVENTS)
         ours = _our_events(bench, collector, N_EVENTS)
-    lost = [_lost_by_peer(bench, python, is_killed, OFFLINE_S) for is_killed in (False, True)]
-    our_lost = [_lost_by_us(bench, is_killed, OFFLINE_S) for is_killed in (False, True)]
+    with ThreadPoolExecutor() as pool:  # They mostly wait, so all are offline at the same time.
+        theirs_lost = [pool.submit(_lost_by_peer, bench, python, is_killed) for is_killed in (False, True)]
+        ours_lost = [pool.submit(_lost_by_us, bench, is_killed) for is_killed in (False, True)]
+    lost, our_lost = ([each.result() for each in group] for group in (theirs_lost, ours_lost))
     figures = [
         Figure("events delivered, each with its GET", ours["per_s"], "per s", theirs["per_s"], NAME),
         Figure("CPU of an event", ours["cpu_ms"], "ms", theirs["cpu_ms"], NAME),
@@ -97,34 +100,33 @@ def _our_events(bench: Bench, collector: Collector, n_events: int) -> dict[str, 
     return {"per_s": n_events / (last_s - began_s), "cpu_ms": spent_s / n_events * 1000, "rss": rss}
 
 
-def _lost_by_peer(bench: Bench, python: Path, is_killed: bool, offline_s: float) -> float:
+def _lost_by_peer(bench: Bench, python: Path, is_killed: bool) -> float:
     port = free_port()
-    with _peer(python, port, N_OFFLINE) as (process, _):
+    with _peer(python, port, N_OFFLINE - 1) as (process, _):  # It tracks one before it counts.
         if is_killed:
             process.popen.send_signal(signal.SIGKILL)
             process.popen.wait()
         else:
-            time.sleep(offline_s)
+            time.sleep(OFFLINE_S)
         with bench.collector(is_tls=False, port=port) as collector:
-            return N_OFFLINE + 1 - _arrived(collector, N_OFFLINE + 1, 15.0)
+            return N_OFFLINE - _arrived(collector, N_OFFLINE, ARRIVAL_S)
 
 
-def _lost_by_us(bench: Bench, is_killed: bool, offline_s: float) -> float:
+def _lost_by_us(bench: Bench, is_killed: bool) -> float:
     port, box = free_port(), bench.fresh("ours")
     url = f"http://127.0.0.1:{port}"
-    n_pings = N_OFFLINE + 1  # the item's own
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(bench.daemon(box, url, "uplink.retry_max_s=5", is_killed=is_killed))
         player = stack.enter_context(connected(box))
-        ask(player, item() + EVENT * (N_OFFLINE - 1) + b'{"event":"adImpression","id":1}\n')
+        ask(player, item() + EVENT * (N_OFFLINE - 2) + b'{"event":"adImpression","id":1}\n')
         if is_killed:
             daemon.popen.send_signal(signal.SIGKILL)
             daemon.popen.wait()
             stack.enter_context(bench.daemon(box, url, "uplink.retry_max_s=5"))
         else:
-            time.sleep(offline_s)
+            time.sleep(OFFLINE_S)
         with bench.collector(is_tls=False, port=port) as collector:
-            return max(0.0, n_pings - _arrived(collector, n_pings, 15.0))
+            return max(0.0, N_OFFLINE - _arrived(collector, N_OFFLINE, ARRIVAL_S))
 
 
 def _arrived(collector: Collector, n_expected: int, patience_s: float) -> int:
