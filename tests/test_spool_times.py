@@ -37,6 +37,14 @@ def test_an_earlier_boot_without_clock_is_dated_by_the_next_known_one(tmp_path: 
     assert (spool.account().clock_guessed, spool.account().held) == (2, 1)
 
 
+def test_a_boot_that_never_knew_keeps_its_distances(tmp_path: Path) -> None:
+    """Its last ping gets the start of the next boot, the others lie before it as they did."""
+    spool = opened(tmp_path)
+    put(spool, *(entry(idx, boot_id="boot-1", boot_ms=60_000 * idx, sa_ms=None) for idx in (1, 2, 5)))
+    assert spool.fix_times("boot-2", OFFSET_MS) == 3
+    assert [each.sa_ms for each in rows_of(spool)] == [OFFSET_MS - 240_000, OFFSET_MS - 180_000, OFFSET_MS]
+
+
 def test_an_earlier_boot_whose_clock_was_known_is_exact(tmp_path: Path) -> None:
     """The offset of a boot is remembered: what it left without a time gets an exact one later."""
     spool = opened(tmp_path)

@@ -1,13 +1,14 @@
 """Times of entries that were made before the wall clock was known: fixed once, never changed.
 
 The boots stand in the order in which they were first seen.  An entry's time is exact if the clock of
-its own boot became known.  Otherwise it cannot be later than the start of the next boot whose clock
-is known; that moment is taken, marked as guessed and counted.
+its own boot became known.  Otherwise its boot cannot have ended later than the start of the next one
+whose clock is known: its last entry gets that moment, the others their distance from it, and all are
+marked as guessed and counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from jwpingd.spool import plays, rows
@@ -29,7 +30,7 @@ def fix(store: Store, boot_id: str, offset_ms: int) -> int:
         with store.transaction():
             number = store.boots.number_of(store.connection, boot_id)
             store.boots.write(store.connection, Boot(number, boot_id, offset_ms))
-    return _settle(store, _Reckoning(store.boots, boot_id, offset_ms, is_trusted=True).time_of)
+    return _settle(store, _reckoning(store, boot_id, offset_ms, is_trusted=True).time_of)
 
 
 def guess(store: Store, boot_id: str, offset_ms: int) -> int:
@@ -39,17 +40,21 @@ def guess(store: Store, boot_id: str, offset_ms: int) -> int:
     """
     with store.transaction():
         store.boots.number_of(store.connection, boot_id)
-    return _settle(store, _Reckoning(store.boots, boot_id, offset_ms, is_trusted=False).time_of)
+    return _settle(store, _reckoning(store, boot_id, offset_ms, is_trusted=False).time_of)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reckoning:
-    """What time an entry gets, now that something is known of the clock of `boot_id`."""
+    """What time an entry gets, now that something is known of the clock of `boot_id`.
+
+    `last_boot_ms` is the boottime of the last entry without a time, by boot, of all other boots.
+    """
 
     boots: Boots
     boot_id: str
     offset_ms: int
     is_trusted: bool
+    last_boot_ms: Mapping[str, int]
 
     def time_of(self, entry: Entry) -> Entry:
         """The entry with its time, or as it was if even now nothing is known."""
@@ -61,7 +66,10 @@ class _Reckoning:
         if entry.boot_id == self.boot_id:
             return replace(entry, sa_ms=entry.boot_ms + self.offset_ms, is_guessed=True)
         latest_ms = self._latest_ms(own)
-        return entry if latest_ms is None else replace(entry, sa_ms=latest_ms, is_guessed=True)
+        if latest_ms is None:
+            return entry
+        before_last_ms = self.last_boot_ms.get(entry.boot_id, entry.boot_ms) - entry.boot_ms
+        return replace(entry, sa_ms=latest_ms - before_last_ms, is_guessed=True)
 
     def _latest_ms(self, own: Boot | None) -> int | None:
         """The start of the earliest boot with a known clock after `own` (None: its place is unknown)."""
@@ -70,6 +78,19 @@ class _Reckoning:
         if not known_ms and any(boot.boot_id == self.boot_id for boot in later):
             known_ms = [self.offset_ms]
         return min(known_ms, default=None)
+
+
+def _reckoning(store: Store, boot_id: str, offset_ms: int, *, is_trusted: bool) -> _Reckoning:
+    known = store.boots.find(boot_id)
+    number = known.number if known else 0
+    last: dict[str, int] = {}
+    if store.counters["held"]:
+        for entry in rows.scan(store, f"sa_ms IS NULL AND boot <> {number}"):
+            last[entry.boot_id] = max(last.get(entry.boot_id, 0), entry.boot_ms)
+    for will in (checkpoint.will for checkpoint in plays.read(store)[0]):
+        if will is not None and will.sa_ms is None and will.boot_id != boot_id:
+            last[will.boot_id] = max(last.get(will.boot_id, 0), will.boot_ms)
+    return _Reckoning(store.boots, boot_id, offset_ms, is_trusted, last)
 
 
 def _settle(store: Store, time_of: Callable[[Entry], Entry]) -> int:
