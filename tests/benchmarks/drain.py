@@ -16,7 +16,7 @@ FLOOR_S = 3.0
 """A run is no longer than it must be: with few connections, fewer pings wait than 2,000."""
 
 WAITING = (100, 1_000, 10_000, 100_000)
-GIVE_UP_S = 180.0
+GIVE_UP_S = 100.0
 
 
 def measure(bench: Bench) -> Part:
@@ -44,6 +44,7 @@ def _delayed(bench: Bench, delay_ms: int, concurrency: int) -> Figure:
     n_pings = min(N_PINGS, round(FLOOR_S / delay_s * concurrency)) + concurrency
     with bench.collector(is_tls=True, delay_s=delay_s) as collector:
         stats, _ = _drain(bench, collector, n_pings, concurrency)
+    assert stats["n"] >= n_pings, f"{stats['n']} of {n_pings} pings after {GIVE_UP_S:.0f} s"
     took_s = stats["last_s"] - stats["all_s"]
     floor_s = (n_pings - stats["n_at_all"]) / concurrency * delay_s + delay_s
     what = f"{delay_ms} ms, {concurrency} at a time"
@@ -51,10 +52,10 @@ def _delayed(bench: Bench, delay_ms: int, concurrency: int) -> Figure:
 
 
 def _undelayed(bench: Bench, n_pings: int, concurrency: int) -> tuple[float, float]:
-    """Pings a second, and CPU seconds of one."""
+    """Pings a second, and CPU seconds of one; of those that were delivered before it is given up."""
     with bench.collector(is_tls=True) as collector:
         stats, cpu_s = _drain(bench, collector, n_pings, concurrency)
-    return (n_pings - 1) / (stats["last_s"] - stats["first_s"]), cpu_s / n_pings
+    return (stats["n"] - 1) / (stats["last_s"] - stats["first_s"]), cpu_s / stats["n"]
 
 
 def _drain(
@@ -73,7 +74,6 @@ def _drain(
         while stats["n"] < n_pings and time.monotonic() < deadline_s:
             time.sleep(0.2)
             stats = collector.stats(context)
-        assert stats["n"] >= n_pings, f"{stats['n']} of {n_pings} pings after {GIVE_UP_S:.0f} s"
         time.sleep(0.2)
         return collector.stats(context), daemon.cpu_s() - idle_s
 
