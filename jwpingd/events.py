@@ -57,6 +57,7 @@ class Hello:
 
     app_id: str | None = None
     app_version: str | None = None
+    config_id: str | None = None
     player_version: str | None = None
     user: UserClaim | None = None
     is_logged_out: bool = False

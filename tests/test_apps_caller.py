@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import pytest
 import trio
 
 from jwpingd.apps import App, Process
-from jwpingd.config import AppRule, AppSettings, Config, PrivacySettings
+from jwpingd.config import AppRule, AppSettings, Config, PlayerSettings, PrivacySettings
 from jwpingd.daemon import app as naming
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import LOOK_UP_S, PeerCaller
@@ -74,6 +75,26 @@ def caller_on(sock: socket.socket, root: Path, worker: Worker, **settings: Any) 
 def told(caller: PeerCaller, claims: Claims) -> tuple[str, str] | None:
     facts = caller.facts(claims)
     return (facts.app_id, facts.app_version) if facts else None
+
+
+@pytest.mark.parametrize(
+    ("claimed", "configured", "expected"),
+    [
+        ("9iG2vRc1", "AbCdEf12", "9iG2vRc1"),
+        (None, "AbCdEf12", "AbCdEf12"),
+        ("9iG2vRc1", None, "9iG2vRc1"),
+        (None, None, "2bl4leq6"),
+    ],
+)
+def test_the_players_config_id_goes_first(
+    sock: socket.socket, claimed: str | None, configured: str | None, expected: str
+) -> None:
+    """`oiid` is the app's own config id, else the configured one, else the installation's."""
+    config = Config(analytics_id=AID, player=PlayerSettings(config_id=configured))
+    box = Box(config, lambda: Device("test"), "2bl4leq6")
+    caller = PeerCaller(sock, credentials.peer(sock), lambda: box, Worker())
+    facts = caller.facts(replace(WHOLE, config_id=claimed))
+    assert facts is not None and facts.install_id == expected
 
 
 def test_what_hello_says_needs_no_look_for_the_app(sock: socket.socket, root: Path) -> None:

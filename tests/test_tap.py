@@ -58,7 +58,11 @@ def test_a_recorded_line_is_the_event_that_was_heard() -> None:
 
 def test_a_recorded_hello_names_nobody() -> None:
     """A user is recorded as the hash that pings carry, and an advertising id not at all."""
-    hello = {"app": {"id": "a.b", "version": "1"}, "player": {"version": "3"}, "consent": "full"}
+    hello = {
+        "app": {"id": "a.b", "version": "1", "configid": "9iG2vRc1"},
+        "player": {"version": "3"},
+        "consent": "full",
+    }
     secrets = {"user": {"id": "4711-secret"}, "advertising": {"id": "secret-too", "limit": 0}}
     (heard,) = LineReader(1 << 14).feed(json.dumps({"event": "hello", **hello, **secrets}).encode() + b"\n")
     assert isinstance(heard, Received) and isinstance(heard.event, Hello)

@@ -53,7 +53,7 @@ class Box:
             configured_sdk=self.config.device.sdk,
             feed_id=settings.feed_id,
             user_hash=claims.user_hash,
-            install_id=settings.config_id or self.install_id,
+            install_id=claims.config_id or settings.config_id or self.install_id,
             advertising_id=identity.advertising_id(
                 self.config.identity.advertising_id, claims.advertising, self.advertising_id
             ),

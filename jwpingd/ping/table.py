@@ -132,7 +132,7 @@ KEYS = tuple(
             "8 of [0-9A-Za-z]",
             r"[0-9A-Za-z]{8}",
             "optional",
-            "configuration; else a stable id made once per installation",
+            "hello or configuration; else a stable id made once per installation",
         ),
         ("om", "device model", "text", _TEXT, "optional", "device detection", 512),
         ("oosv", "OS version", "text", _TEXT, "optional", "device detection", 512),

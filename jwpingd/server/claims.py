@@ -15,6 +15,7 @@ class Claims:
 
     app_id: str | None = None
     app_version: str | None = None
+    config_id: str | None = None
     player_version: str | None = None
     user_hash: str | None = None
     advertising: AdvertisingClaim | None = None
@@ -29,6 +30,7 @@ class Claims:
             self,
             app_id=hello.app_id or self.app_id,
             app_version=hello.app_version or self.app_version,
+            config_id=hello.config_id or self.config_id,
             player_version=hello.player_version or self.player_version,
             user_hash=user_hash,
             advertising=hello.advertising or self.advertising,

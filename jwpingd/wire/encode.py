@@ -37,7 +37,7 @@ def play_line(event: PlayEvent, *, player: str, at_ms: int) -> Line:
 def hello_line(hello: Hello, *, user_hash: str | None) -> Line:
     """The line of `hello`, with the user as a hash where one may be told.  Advertising ids are left out."""
     line: Line = {"event": "hello"}
-    app = {"id": hello.app_id, "version": hello.app_version}
+    app = {"id": hello.app_id, "version": hello.app_version, "configid": hello.config_id}
     if any(app.values()):
         line["app"] = {key: value for key, value in app.items() if value is not None}
     if hello.player_version is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jwpingd.errors import BadEvent
 from jwpingd.events import AdvertisingClaim, Consent, Hello, UserClaim
-from jwpingd.wire.values import part, whole
+from jwpingd.wire.values import is_jw_id, part, whole
 
 _USER_KEYS = ("id", "hash", "token")
 _UNLIMITED = (False, 0, "0", "false")
@@ -33,12 +33,19 @@ def hello(values: dict[str, Any]) -> Hello:
     return Hello(
         app_id=_text(app.get("id"), "app.id"),
         app_version=_text(app.get("version"), "app.version"),
+        config_id=_config_id(app),
         player_version=_player_version(values.get("player")),
         user=user,
         is_logged_out="user" in values and user is None,
         advertising=_advertising(values["advertising"]) if "advertising" in values else None,
         consent=_consent(values.get("consent")),
     )
+
+
+def _config_id(app: dict[str, Any]) -> str | None:
+    """JW's id of the app's configuration.  One of another form counts as missing, as a feed id does."""
+    config_id = _text(app.get("configid"), "app.configid")
+    return config_id if is_jw_id(config_id) else None
 
 
 def _player_version(player: object) -> str | None:
