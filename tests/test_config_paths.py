@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jwpingd.cli import early
+from jwpingd.cli.early import Options
 from jwpingd.config import Config, SocketSettings, control_socket, locate, player_socket
 from jwpingd.config.paths import Paths
 from jwpingd.errors import ConfigError
@@ -112,3 +114,12 @@ def test_a_runtime_directory_that_is_too_deep(tmp_path: Path) -> None:
         player_socket(Config(ID), paths)
     with pytest.raises(ConfigError, match="RUNTIME_DIRECTORY"):
         control_socket(paths)
+
+
+def test_what_editors_hide_is_no_part_of_the_configuration(tmp_path: Path) -> None:
+    """Emacs leaves a dangling link `.#desk.toml` there while a file is edited; it is not read, nor early."""
+    main, part = make(tmp_path / "config.toml"), make(tmp_path / "conf.d/desk.toml")
+    (tmp_path / "conf.d/.#desk.toml").symlink_to("somebody@box.1234")
+    environ = {"CONFIGURATION_DIRECTORY": str(tmp_path), "RUNTIME_DIRECTORY": "/run/x"}
+    assert locate(environ=environ, uid=ROOT).config_files == (main, part)
+    assert early.find(Options(None, []), environ, is_root=True) is not None

@@ -193,7 +193,7 @@ OF_ITS_OWN = {
         "uplink",
         "wire",
     ),
-    *("writer", "cli.run", "cli.early", "cli.common", "cli.footprint", "cli.journal"),
+    *("writer", "cli.run", "cli.early", "cli.streams", "cli.common", "cli.footprint", "cli.journal"),
 }
 
 

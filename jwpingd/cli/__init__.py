@@ -6,8 +6,8 @@ a command line that works.  Exit status: 0 ok, 2 usage, 78 configuration, 130 in
 
 from __future__ import annotations
 
+import errno
 import importlib
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from jwpingd import __version__
+from jwpingd.cli import streams
 from jwpingd.errors import ConfigError, OperatorError
 
 if TYPE_CHECKING:
@@ -39,25 +40,20 @@ COMMANDS = {
 }
 """Subcommand → one line of help.  The module of the same name does it."""
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _OK, _ELSE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return the exit status; every error is told in words on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _accept_any_text()
+    streams.prepare()
     try:
         status = _run(arguments)
         sys.stdout.flush()
     except BaseException as exc:
         return _told(exc)
     return status
-
-
-def _accept_any_text() -> None:
-    """A locale that cannot write a character must not end a command: standard output spells it out."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -124,13 +120,18 @@ def _told(exc: BaseException) -> int:
     """Tell what went wrong, and the exit status that goes with it."""
     leaves = _leaves(exc)
     if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):
-        return _reader_is_gone()
+        streams.give_up_output()  # Whoever read it has had enough.
+        return _ELSE
     if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         return _INTERRUPTED
     for leaf in leaves:
         if isinstance(leaf, OperatorError):
             print(_in_words(leaf), file=sys.stderr)
             return leaf.exit_status
+        if isinstance(leaf, OSError) and leaf.errno in _NO_ROOM:
+            streams.give_up_output()
+            print(f"jwpingd: cannot write: {leaf.strerror}; make room and try again", file=sys.stderr)
+            return _ELSE
     return _internal_error(exc, leaves[0])
 
 
@@ -156,10 +157,4 @@ def _internal_error(exc: BaseException, leaf: BaseException) -> int:
         return _ELSE
     what = f"{type(leaf).__name__}: {leaf}".rstrip(": ")
     print(f"jwpingd: internal error: {what}; run with JWPINGD_TRACEBACK=1 to see where", file=sys.stderr)
-    return _ELSE
-
-
-def _reader_is_gone() -> int:
-    """Whoever read our output has had enough: say nothing, now or when the interpreter flushes."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it is to stay open until the process ends
     return _ELSE

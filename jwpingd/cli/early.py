@@ -112,7 +112,7 @@ def _files(environ: Mapping[str, str], *, is_root: bool) -> list[str] | None:
         return None
     parts = f"{directory}/conf.d"
     names = sorted(os.listdir(parts)) if os.path.isdir(parts) else []
-    files = [f"{parts}/{name}" for name in names if name.endswith(".toml")]
+    files = [f"{parts}/{name}" for name in names if name.endswith(".toml") and name[0] != "."]
     main = f"{directory}/config.toml"
     return [main, *files] if os.path.lexists(main) else files
 

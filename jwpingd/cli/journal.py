@@ -13,7 +13,8 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 
 
 def log_to(stream: TextIO = sys.stderr) -> None:
-    """Everything that jwpingd logs goes to `stream`, from info on."""
+    """Everything that jwpingd logs goes to `stream`, from info on; what it does not take is lost."""
+    logging.raiseExceptions = False  # A log on a full disk would get stack traces once there is room.
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_ForJournal() if is_journal(stream) else _ForPeople())
     logging.getLogger("jwpingd").addHandler(handler)

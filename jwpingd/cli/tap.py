@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="keep the events as a log for `jwpingd replay`"
     )
-    parser.add_argument("--count", type=int, metavar="N", help="end after so many records")
+    parser.add_argument("--count", type=_count, metavar="N", help="end after so many records")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,3 +103,9 @@ def _missed(record: Mapping[str, Any]) -> str:
 
 
 _FORMS = {"event": _event, "ping": _ping, "refused": _refused, "missed": _missed}
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 18 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of records from 1 on")
+    return int(text)

@@ -95,7 +95,7 @@ def _part_files(directory: Path) -> list[Path]:
     except OSError as exc:
         message = f"cannot be read: {exc.strerror}; change its permissions, or name a file with --config"
         raise ConfigError([Problem(str(directory), 0, "directory", "", message)]) from exc
-    return sorted(directory / name for name in names if name.endswith(".toml"))
+    return sorted(directory / name for name in names if _is_part(name))
 
 
 def _from_variable(environ: Mapping[str, str], name: str) -> Path | None:
@@ -131,3 +131,8 @@ def _short_enough(path: Path) -> Path:
         )
         raise ConfigError([Problem("runtime directory", 0, "socket", str(path), message)])
     return path
+
+
+def _is_part(name: str) -> bool:
+    """Whether a file of conf.d counts: `*.toml` as in a shell, without what editors hide there."""
+    return name.endswith(".toml") and not name.startswith(".")

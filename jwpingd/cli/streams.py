@@ -1,0 +1,29 @@
+"""The standard streams as every command may rely on them, however we were started."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def prepare() -> None:
+    """Open those that were closed, on nothing, and let standard output take any text.
+
+    Descriptors below 3 must be taken: what were opened there next, a store say, would be written to by
+    whoever writes to standard error.
+    """
+    for name, mode in _STREAMS:
+        if getattr(sys, name) is None:
+            # The lowest free descriptor is the one that was closed, as they are gone through in order.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale that cannot write a character must not end a command.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Say nothing more on standard output, now or when the interpreter flushes."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it stays open until the process ends
