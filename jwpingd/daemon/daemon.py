@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from jwpingd.daemon.trusted_time import TrustedTime
 from jwpingd.daemon.watchdog import Turning, Watchdog
 from jwpingd.errors import ConfigError
 from jwpingd.server import Plays, Server
-from jwpingd.spool import Spool
+from jwpingd.spool import Checkpoint, Spool
 from jwpingd.uplink import Uplink
 from jwpingd.uplink.connections import MakeTransport
 from jwpingd.writer import RunBlocking, StoreStatus, Writer
@@ -81,6 +81,7 @@ class Daemon:
         self._make_transport = make_transport
         self._hold_backlog_until_s: float | None = None
         self._started_boot_ms = clock.now().boot_ms
+        self._has_begun = False  # whether players are served already
         self._stop = Stop()
         self._status_line = StatusLine(self._line, notify.status)
         self.writer = Writer(
@@ -93,6 +94,7 @@ class Daemon:
             on_commit=self._status_line.note,
             on_purge=lambda is_purged: self._delivery.withdraw(is_purged),
             on_repair=lambda what: _log.warning("%s", what),
+            on_open=self._recover,
         )
         look_up = look_up or assembly.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
@@ -132,7 +134,8 @@ class Daemon:
                 # Whoever starts us may have held them back until somebody heeds them.
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, notify.SIGNALS)
                 nursery.start_soon(self._heed, signals)
-                self._plays.recover(await store_life.checkpoints(self.writer, self._stop), self._clock.now())
+                await store_life.open_store(self.writer, self._stop)
+                self._has_begun = True
                 self._privacy.begin()
                 await self._start(nursery, operators)
                 notify.ready(self._status_line.text())
@@ -147,6 +150,10 @@ class Daemon:
         self._stop.begin()
 
     # --- start --------------------------------------------------------------------------------
+
+    def _recover(self, left_behind: Sequence[Checkpoint]) -> None:
+        """The store is open for the first time; if flash refused at the start, that is late."""
+        self._plays.recover(left_behind, self._clock.now(), is_late=self._has_begun)
 
     async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
         nursery.start_soon(self.writer.run)

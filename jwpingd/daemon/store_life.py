@@ -14,7 +14,6 @@ import trio
 from jwpingd import notify
 from jwpingd.clock import Clock
 from jwpingd.errors import StoreError
-from jwpingd.spool import Checkpoint
 from jwpingd.writer import Writer
 
 _log = logging.getLogger("jwpingd")
@@ -49,18 +48,16 @@ class Stop:
         writer.abandon()
 
 
-async def checkpoints(writer: Writer, stop: Stop) -> list[Checkpoint]:
-    """Open the store: what the last run left of its plays.  One that refuses stops nothing."""
-    found: list[Checkpoint] = []
+async def open_store(writer: Writer, stop: Stop) -> None:
+    """Open the store, which tells what the last run left.  One that refuses stops nothing."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_ask_for_time, writer)
         nursery.start_soon(_stop_opening, writer, stop, nursery.cancel_scope)
         try:
-            found = await writer.on_spool(lambda spool: spool.checkpoints())
+            await writer.on_spool(lambda spool: None)
         except StoreError as exc:
             _log.error("%s; keeping pings in memory until it can be opened", exc)
         nursery.cancel_scope.cancel()
-    return found
 
 
 async def look_after(writer: Writer, clock: Clock, remember_clock: Callable[[], Awaitable[None]]) -> None:

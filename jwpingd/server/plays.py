@@ -139,10 +139,11 @@ class Plays:
         self.tap.left(player.uid, player.session, moment)
         return self._submit(player, entries(player.session.end(moment), player.facts))
 
-    def recover(self, checkpoints: Sequence[Checkpoint], now: Moment) -> None:
+    def recover(self, checkpoints: Sequence[Checkpoint], now: Moment, *, is_late: bool = False) -> None:
         """Plays that the last run left behind: hold what can be resumed, send the rest's `gab`.
 
-        After a crash nobody knows when it was, so the time to resume counts from now.
+        After a crash nobody knows when it was, so the time to resume counts from now.  `is_late`: players
+        have been served before the store could be read, so what they had is not resumed any more.
         """
         for checkpoint in checkpoints:
             finished = read_finished(checkpoint)
@@ -150,7 +151,7 @@ class Plays:
                 self._finished.add(finished)
                 continue
             player = revived(checkpoint, self._new_id)
-            if player is None or not self._is_in_time(player, now):
+            if player is None or is_late or not self._is_in_time(player, now):
                 wills = [] if checkpoint.will is None else [checkpoint.will]
                 self.tap.pings(wills)
                 self._writer.submit(wills, ended=[checkpoint.play])

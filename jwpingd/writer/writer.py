@@ -52,7 +52,8 @@ class Writer:
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
     number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
     `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back,
-    `on_repair` in a sentence what had to be put right in the store.
+    `on_repair` in a sentence what had to be put right in the store, `on_open`, once, what the last run
+    left of its plays: at the start, or when flash that refused then can be read.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Writer:
         on_commit: Callable[[], None] = lambda: None,
         on_purge: Callable[[IsPurged], None] = lambda _is_purged: None,
         on_repair: Callable[[str], None] = lambda _what: None,
+        on_open: Callable[[Sequence[Checkpoint]], None] = lambda _left_behind: None,
     ) -> None:
         self._open_spool = open_spool
         self._run_blocking = run_blocking
@@ -76,6 +78,8 @@ class Writer:
         self._on_commit = on_commit
         self._on_purge = on_purge
         self._on_repair = on_repair
+        self._on_open = on_open
+        self._left_behind: list[Checkpoint] = []
         self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
@@ -408,7 +412,9 @@ class Writer:
 
     def _opened(self) -> Spool:
         if self._spool is None:
-            self._spool = self._open_spool()
+            spool = self._open_spool()
+            self._left_behind = spool.checkpoints()  # Before this run's own are among them.
+            self._spool = spool
         return self._spool
 
     def _know(self, account: Account) -> None:
@@ -424,6 +430,8 @@ class Writer:
             last_id = self._spool.next_id() - 1
             is_in_use = bool(self.n_in_memory or self._claimed)
             self._last_id = max(self._last_id, last_id) if is_in_use else last_id
+            left_behind, self._left_behind = self._left_behind, []
+            self._on_open(left_behind)
 
     def _keep_to_memory(self) -> None:
         """The batch that flash refused must be tried as it is; what came later makes room for it."""
