@@ -55,24 +55,16 @@ class Fact(NamedTuple):
 async def watch(tell: Callable[[], None]) -> None:
     """Call `tell` once for each spell of changes, `SETTLE_S` after its first; until cancelled.
 
-    Where netlink is forbidden it says so once, and returns.
+    Where netlink is forbidden, or breaks, it says so once and returns.
     """
     try:
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        sock.bind((0, _GROUPS))
+        with socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        ) as sock:
+            sock.bind((0, _GROUPS))
+            await _tell_of_changes(trio.socket.from_stdlib_socket(sock), tell)
     except OSError as exc:
         _log.info("changes of the network cannot be seen here (%s); waits run to their end", exc.strerror)
-        return
-    known = Known()
-    with trio.socket.from_stdlib_socket(sock) as messages:
-        while True:
-            has_changed = await _receive(messages, known)
-            if not has_changed:
-                continue
-            with trio.move_on_after(SETTLE_S):
-                while True:
-                    await _receive(messages, known)
-            tell()
 
 
 class Known:
@@ -108,6 +100,18 @@ def facts(datagram: bytes) -> Iterator[Fact]:
         if fact is not None:
             yield fact
         datagram = datagram[_aligned(length) :]
+
+
+async def _tell_of_changes(messages: trio.socket.SocketType, tell: Callable[[], None]) -> None:
+    """Raises OSError."""
+    known = Known()
+    while True:
+        if not await _receive(messages, known):
+            continue
+        with trio.move_on_after(SETTLE_S):
+            while True:
+                await _receive(messages, known)
+        tell()
 
 
 async def _receive(messages: trio.socket.SocketType, known: Known) -> bool:

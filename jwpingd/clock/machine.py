@@ -254,5 +254,5 @@ def differs(state: ClockState, other: ClockState) -> bool:
     if state.name != other.name:
         return True
     if state.offset_ms is None or other.offset_ms is None:
-        return False
+        return state.offset_ms is not other.offset_ms
     return abs(state.offset_ms - other.offset_ms) > STEP_MS
