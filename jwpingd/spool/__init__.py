@@ -2,7 +2,7 @@
 
 `entry` are the values, `spool` is the machine; one noun a file besides: `schema`, `store` (the open
 database), `rows`, `aside` (dead letters), `plays` (checkpoints), `room` (folding and dropping), `purge`,
-`times`, `counters`, `account`; and for bad days `damage`, `salvage`, `recover`, `reserve`.
+`times`, `counters`, `account`; and for bad days `damage`, `salvage`, `recover`, `pages`, `reserve`.
 """
 
 from jwpingd.spool.account import Account

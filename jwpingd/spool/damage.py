@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwpingd.spool import counters, faults, files, recover, schema
+from jwpingd.spool import counters, faults, files, pages, schema
 from jwpingd.spool.counters import Counters
 from jwpingd.spool.limits import PAGE_BYTES, Limits
 
@@ -121,7 +121,7 @@ def _judge_logs(path: Path, limits: Limits) -> Damaged | None:
             continue
         if not log.is_file() or not os.access(log, os.R_OK | os.W_OK, effective_ids=True):
             return Damaged(f"its {log.name} is no file that can be read and written")
-    is_broken = recover.is_log_broken(path, limits.max_bytes)
+    is_broken = pages.is_log_broken(path, limits.max_bytes)
     return Damaged("its write-ahead log is broken in the middle") if is_broken else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jwpingd.spool import account, aside, boots, counters, faults, files, plays, recover, rows, schema
+from jwpingd.spool import account, aside, boots, counters, faults, files, pages, plays, recover, rows, schema
 from jwpingd.spool.counters import MARKS, Counters
 from jwpingd.spool.entry import SetAside
 from jwpingd.spool.files import Files
@@ -131,7 +131,7 @@ def _read(
     if not database.is_file():
         return
     try:
-        if not database.stat().st_size or recover.is_log_broken(database, max_bytes):
+        if not database.stat().st_size or pages.is_log_broken(database, max_bytes):
             # It would drop the log of an empty database, and not look behind the damaged frame of one.
             raise faults.damage("SQLite does not look at all of it")
         yield from _read_tables(database, connection_type)
