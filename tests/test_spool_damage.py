@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -152,3 +153,33 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         assert set(range(1, told + 1)) <= set(ids_of(spool))
         assert spool.account().is_balanced
         spool.close()
+
+
+def _without_database(directory: Path) -> None:
+    for name in ("spool.db", "spool.db-wal"):
+        (directory / name).unlink()
+
+
+def _without_files(directory: Path) -> None:
+    for path in directory.iterdir():
+        path.unlink()
+
+
+def _moved(directory: Path) -> None:
+    directory.rename(directory.with_name("elsewhere"))
+    directory.mkdir()
+
+
+@pytest.mark.parametrize("remove", [_without_database, _without_files, shutil.rmtree, _moved])
+def test_files_that_are_removed_while_they_are_open(remove: Callable[[Path], None], tmp_path: Path) -> None:
+    """What was in them is counted as lost; what is committed from then on is there after a crash."""
+    directory = tmp_path / "state"
+    spool = opened(directory)
+    put(spool, entry(1), entry(2))
+    remove(directory)
+    put(spool, entry(3))
+    after_crash = opened(shutil.copytree(directory, tmp_path / "as a crash leaves it"))
+    account = after_crash.account()
+    assert ids_of(after_crash) == [3]
+    assert account.is_balanced and account.accepted == 3 and account.dropped["damage"] == 2
+    assert "the store is gone: 0 pings carried over, 2 lost" in spool.repairs

@@ -203,6 +203,8 @@ class Spool:
         raise AssertionError("the second attempt returns or raises")
 
     def _opened(self) -> Store:
+        if self._store is not None and not os.path.lexists(self._files.database):
+            self._forsake(self._store)
         if self._store is None or self._store.is_closed:
             opening = Opening(self._files, self.limits, self._connection_type, self.repairs)
             self._store = opening.open(self._suspicion)
@@ -213,6 +215,15 @@ class Spool:
             with suppress(OSError):  # The store itself is open; the copy has another hour.
                 self._copy_account(self._store)
         return self._store
+
+    def _forsake(self, store: Store) -> None:
+        """Somebody removed the files while they were open: all that goes there from now on would be lost.
+
+        What was in them is lost already, and the account is kept to say so.
+        """
+        self._abandon()
+        self._files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        account.write_copy(self._files.account, store.counters.values())
 
     def _give_up_on(self, error: Exception) -> None:
         """Nothing is known of the open files any more: let them go."""
