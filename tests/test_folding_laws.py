@@ -74,7 +74,7 @@ def test_in_memory(entries: list[Entry], n_most: int, claimed: set[int], tried_t
         assert watched_s(left) == watched_s(numbered)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(pattern=st.lists(pings, min_size=5, max_size=30), n_at_once=st.integers(1, 40))
 def test_on_flash(pattern: list[Entry], n_at_once: int) -> None:
     """The store keeps to its bytes at every commit, and to its seconds until it must drop."""
