@@ -70,7 +70,8 @@ class Ordinary:
 
     def pass_thresholds(self) -> int | None:
         """The `pw` of the highest threshold that was reached and not reported; it counts as passed now."""
-        if self.position_ms * self.n_quantiles < (self.n_passed + 1) * self.duration_ms:
+        n_quantiles = quantiles.n_quantiles(self.duration_ms)
+        if self.position_ms * n_quantiles < (self.n_passed + 1) * self.duration_ms:
             return None  # Nearly every tick ends here, at no threshold.
         n_reached = quantiles.n_reached(self.position_ms, self.duration_ms)
         if n_reached <= self.n_passed:
