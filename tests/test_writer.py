@@ -208,7 +208,7 @@ def test_a_commit_that_hangs_can_be_abandoned(tmp_path: Path) -> None:
 
     async def main() -> None:
         writer = writer_on(moody_spool(tmp_path))
-        writer._run_blocking = hang
+        writer._flash._run_blocking = hang
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer.run)
             writer.submit([entry("e")])

@@ -1,9 +1,11 @@
 """The spool as the event loop sees it.
 
 `waiting` is what was submitted and is not on flash yet, a value machine without a loop; `purges` what
-may not leave meanwhile; `writer` brings it there, in a thread, and hands entries to the uplink.
+may not leave meanwhile; `claims` what is in the uplink's hands; `flash` the spool in its thread;
+`writer` brings what waits to flash, and hands entries to the uplink.
 """
 
-from jwpingd.writer.writer import IsPurged, RunBlocking, StoreStatus, Writer
+from jwpingd.writer.flash import RunBlocking
+from jwpingd.writer.writer import IsPurged, StoreStatus, Writer
 
 __all__ = ["IsPurged", "RunBlocking", "StoreStatus", "Writer"]

@@ -8,15 +8,17 @@ batch is tried again until it is taken.  An entry may leave for the collector fr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import trio
 
 from jwpingd.errors import StoreError
 from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
+from jwpingd.writer.claims import Claims
+from jwpingd.writer.flash import Flash, RunBlocking
 from jwpingd.writer.purges import Purges
 from jwpingd.writer.waiting import Fold, Submission, Waiting, revised
 
@@ -30,12 +32,6 @@ _IDS_WITHOUT_STORE = 1 << 40  # above any id of a store that cannot be read yet
 T = TypeVar("T")
 
 IsPurged = Callable[[Entry], bool]
-
-
-class RunBlocking(Protocol):
-    """`trio.to_thread.run_sync`, or in tests on the mock clock a call inline."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,7 @@ class Writer:
         on_repair: Callable[[str], None] = lambda _what: None,
         on_open: Callable[[Sequence[Checkpoint]], None] = lambda _left_behind: None,
     ) -> None:
-        self._open_spool = open_spool
-        self._run_blocking = run_blocking
+        self._flash = Flash(open_spool, run_blocking)
         self._memory_max = memory_max
         self._max_batch_bytes = max_batch_bytes
         self._on_change = on_change
@@ -79,32 +74,21 @@ class Writer:
         self._on_purge = on_purge
         self._on_repair = on_repair
         self._on_open = on_open
-        self._left_behind: list[Checkpoint] = []
-        self._spool: Spool | None = None
         self._is_known = False  # whether ids and the account have been read from the store
         self._reason = ""
         self._is_told_of = False
-        self._lock = trio.Lock()
-        self._in_thread_scope = trio.CancelScope()
-        self._in_thread_since_s: float | None = None
-        self._is_abandoned = False
         self._waiting = Waiting(fold)
         self._in_doubt: Batch | None = None
         self._in_doubt_ticket = 0
-        self._account = Account()
         self._last_id = _IDS_WITHOUT_STORE + secrets.randbelow(1 << 40)
-        self._claimed: set[int] = set()
-        self._claimed_to = 0  # what lies beyond was never tried in this run
-        self._being_claimed: list[list[Entry]] = []
+        self._claims = Claims()
         self._purges = Purges()
         self._tried_to = 0
         self._ticket = 0
         self._durable_to = 0
         self._after_commit = trio.lowlevel.ParkingLot()
         self._work = trio.Event()
-        self._has_more = True
         self.n_rounds = 0
-        self._wants_more = trio.lowlevel.ParkingLot()
         self._untimed_ticket: int | None = 0  # an earlier run may have left entries without a time
         self._untimed = trio.lowlevel.ParkingLot()
 
@@ -129,12 +113,12 @@ class Writer:
         if any(entry.sa_ms is None for entry in entries):
             self._untimed_ticket = self._ticket
             self._untimed.unpark_all()
-        if entries and self._wants_more:
+        if entries and self._claims.is_awaited:
             # The uplink is about to try these at once: the mark costs nothing in the same transaction.
             self._waiting.tried_to = self._last_id
         if entries and self._reason:
             self._keep_to_memory()
-            self._offer_more()
+            self._claims.offer_more()
         self._work.set()
         return self._ticket
 
@@ -144,9 +128,9 @@ class Writer:
         See `Purge`.  It holds at once; it is on flash, and nothing is left there, when the ticket is durable.
         """
         self._ticket += 1
-        purge = Purge(revise, reason, self._claimed_to, is_of_box)
+        purge = Purge(revise, reason, self._claims.highest_id, is_of_box)
         self._waiting.revise(purge)
-        if self._in_doubt is not None and not self._lock.locked():
+        if self._in_doubt is not None and not self._flash.lock.locked():
             # It may have reached flash all the same: then this is skipped, and its rows are purged there.
             puts, counts = revised(self._in_doubt.puts, purge)
             for name, n in self._in_doubt.n_more_counts.items():
@@ -154,9 +138,7 @@ class Writer:
             self._in_doubt = replace(self._in_doubt, puts=tuple(puts), n_more_counts=counts)
         self._add(Submission(self._ticket, [], purges=(purge,)))
         self._purges.add(self._ticket, self._last_id, purge)
-        for entries in self._being_claimed:
-            self._claimed.difference_update(entry.id for entry in entries if self._purges.cover(entry))
-            entries[:] = [entry for entry in entries if not self._purges.cover(entry)]
+        self._claims.take_back(self._purges.cover)
         self._on_purge(self._purges.cover)
         self._work.set()
         return self._ticket
@@ -191,29 +173,21 @@ class Writer:
 
         That they may have been tried is on flash before this returns.
         """
-        self._has_more = False
+        self._claims.look()
         entries = await self._read_oldest(limit, after_id, to_id)
         if self._reason:
             entries += self._oldest_in_memory(limit - len(entries), after_id, to_id)
         # A purge that came while they were read is not on flash yet; one that comes now takes its part.
         entries = [entry for entry in entries if not self._purges.cover(entry)]
-        self._claimed.update(entry.id for entry in entries)
-        self._being_claimed.append(entries)
-        try:
+        with self._claims.making(entries):
             if entries:
-                self._claimed_to = max(self._claimed_to, entries[-1].id)
                 await self._mark_tried(entries[-1].id)
-        except trio.Cancelled:
-            self.release(entry.id for entry in entries)  # The caller will never have them.
-            raise
-        finally:
-            self._being_claimed = [each for each in self._being_claimed if each is not entries]
         return entries
 
     def delivered(self, entry_id: int) -> None:
         """The collector has it."""
         if self._waiting.forget(entry_id, "delivered"):
-            self._claimed.discard(entry_id)
+            self._claims.settle([entry_id])
         else:
             self._waiting.delivered.append(entry_id)
         self._work.set()
@@ -225,13 +199,11 @@ class Writer:
 
     def release(self, entry_ids: Iterable[int]) -> None:
         """Nobody has these in hand any more; they wait as before."""
-        self._claimed.difference_update(entry_ids)
-        self._offer_more()
+        self._claims.release(entry_ids)
 
     async def wait_for_more(self) -> None:
         """Return when there may be something to claim that the last claim did not see."""
-        while not self._has_more:
-            await self._wants_more.park()
+        await self._claims.wait_for_more()
 
     def last_id(self) -> int:
         """The highest id given so far."""
@@ -261,9 +233,8 @@ class Writer:
 
     async def close(self) -> None:
         """Close the store in good order.  Raises StoreError; what is durable is safe all the same."""
-        async with self._lock:
-            if self._spool is not None:
-                await self._in_thread(self._spool.close)
+        async with self._flash.lock:
+            await self._flash.close()
 
     async def _write_what_waits(self) -> None:
         """Let the store know what became of entries meanwhile, unless it refuses."""
@@ -272,15 +243,14 @@ class Writer:
 
     async def on_spool(self, work: Callable[[Spool], T]) -> T:
         """Do `work` with the store, between two commits.  Raises StoreError."""
-        async with self._lock:
-            result, account = await self._in_thread(lambda: self._do(work))
-            self._know(account)
+        async with self._flash.lock:
+            result = await self._flash.use(work)
+            self._know()
         return result
 
     def abandon(self) -> None:
         """Wait no longer for a call that is under way in the thread; only for a process that ends."""
-        self._is_abandoned = True
-        self._in_thread_scope.shield = False
+        self._flash.abandon()
 
     async def wait_untimed(self) -> int:
         """Return when there may be entries without a time: the ticket of the last of them."""
@@ -300,7 +270,7 @@ class Writer:
         )
         if self._untimed_ticket is not None and self._untimed_ticket <= known_to:
             self._untimed_ticket = None
-        self._offer_more()
+        self._claims.offer_more()
 
     async def waiting(self, limit: int, *, after_id: int = 0) -> list[Entry]:
         """The oldest entries, with a time or without, on flash or only in memory."""
@@ -332,12 +302,12 @@ class Writer:
         self._last_id += len(ids)
         new_ids = range(first_id, first_id + len(ids))
         n_requeued = await self.on_spool(lambda spool: spool.requeue(ids, new_ids))
-        self._offer_more()
+        self._claims.offer_more()
         return n_requeued
 
     async def expire(self, wall_ms: int) -> None:
         """Drop what is too old by a clock that is trusted.  Raises StoreError."""
-        claimed = frozenset(self._claimed)
+        claimed = self._claims.ids()
         await self.on_spool(lambda spool: spool.expire(wall_ms, except_ids=claimed))
 
     def account(self) -> Account:
@@ -345,7 +315,7 @@ class Writer:
         n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
         in_doubt = {"accepted": n_in_doubt, "waiting": n_in_doubt}
         counts = self._in_doubt.n_more_counts if self._in_doubt else {}
-        return self._account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
+        return self._flash.account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
 
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
@@ -356,8 +326,7 @@ class Writer:
     @property
     def flash_busy_s(self) -> float:
         """How long the call that is under way in the thread has taken so far; 0 without one."""
-        since_s = self._in_thread_since_s
-        return 0.0 if since_s is None else trio.current_time() - since_s
+        return self._flash.busy_s
 
     def nudge(self) -> None:
         """Make `run` go round once, which `n_rounds` shows; for a watchdog."""
@@ -367,77 +336,47 @@ class Writer:
 
     async def _commit(self) -> None:
         """Write the oldest that waits as one transaction.  What fails is kept unchanged for the next call."""
-        async with self._lock:
+        async with self._flash.lock:
             if self._in_doubt is None:
-                claimed = frozenset(self._claimed)
-                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, claimed)
+                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, self._claims.ids())
                 self._in_doubt_ticket = ticket or self._in_doubt_ticket
             try:
-                batch, account = await self._in_thread(self._write)
+                batch = await self._flash.use(self._write)
             except StoreError as exc:
                 self._refuse(str(exc))
                 self._after_commit.unpark_all()
                 return
-            self._know(account)
+            self._know()
             self._in_doubt = None
             if self._is_told_of:
                 self._is_told_of = False
                 self._on_change(self.status())
         self._finish(batch)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """`work` in the thread.  Not to be cancelled: the store is in use until the thread is done."""
-        self._in_thread_since_s = trio.current_time()
-        try:
-            with trio.CancelScope(shield=not self._is_abandoned) as self._in_thread_scope:
-                return await self._run_blocking(work)
-        finally:
-            self._in_thread_since_s = None
-        raise AssertionError("nobody cancels this scope itself")
-
-    def _write(self) -> tuple[Batch, Account]:
+    def _write(self, spool: Spool) -> Batch:
         """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
         assert self._in_doubt is not None
-        spool = self._opened()
         if not self._in_doubt.number:
             self._in_doubt = replace(self._in_doubt, number=spool.last_batch + 1)
         spool.commit(self._in_doubt)
-        return self._in_doubt, spool.account()
+        return self._in_doubt
 
-    def _do(self, work: Callable[[Spool], T]) -> tuple[T, Account]:
-        """In the thread."""
-        spool = self._opened()
-        result = work(spool)
-        return result, spool.account()
-
-    def _opened(self) -> Spool:
-        if self._spool is None:
-            spool = self._open_spool()
-            self._left_behind = spool.checkpoints()  # Before this run's own are among them.
-            self._spool = spool
-        return self._spool
-
-    def _know(self, account: Account) -> None:
-        """The store answered: it can be used, and its account is the latest."""
-        self._account = account
+    def _know(self) -> None:
+        """The store answered: it can be used."""
         self._reason = ""
-        if self._spool is not None:
-            for repair in self._spool.repairs:
-                self._on_repair(repair)
-            self._spool.repairs.clear()
-        if not self._is_known and self._spool is not None:
+        for repair in self._flash.take_repairs():
+            self._on_repair(repair)
+        if not self._is_known and self._flash.last_id is not None:
             self._is_known = True
-            last_id = self._spool.next_id() - 1
-            is_in_use = bool(self.n_in_memory or self._claimed)
-            self._last_id = max(self._last_id, last_id) if is_in_use else last_id
-            left_behind, self._left_behind = self._left_behind, []
-            self._on_open(left_behind)
+            is_in_use = bool(self.n_in_memory or self._claims)
+            self._last_id = max(self._last_id, self._flash.last_id) if is_in_use else self._flash.last_id
+            self._on_open(self._flash.left_behind)
 
     def _keep_to_memory(self) -> None:
         """The batch that flash refused must be tried as it is; what came later makes room for it."""
         n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
         n_most = max(self._memory_max - n_in_doubt, 1)
-        self._waiting.make_room(n_most, self._claimed, self._claimed_to)
+        self._waiting.make_room(n_most, self._claims.ids(), self._claims.highest_id)
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
@@ -447,13 +386,12 @@ class Writer:
 
     def _finish(self, batch: Batch) -> None:
         self._tried_to = max(self._tried_to, batch.tried_to)
-        self._claimed.difference_update(batch.delivered)
-        self._claimed.difference_update(entry_id for entry_id, _ in batch.set_aside)
+        self._claims.settle([*batch.delivered, *(entry_id for entry_id, _ in batch.set_aside)])
         self._durable_to = self._in_doubt_ticket
         self._after_commit.unpark_all()
         self._on_commit()
         if self._purges.finish(self._durable_to) or batch.puts:
-            self._offer_more()
+            self._claims.offer_more()
 
     async def _wait_for_work(self) -> None:
         """Until something is urgent, or deletes have waited long enough."""
@@ -480,7 +418,7 @@ class Writer:
     # --- claims -------------------------------------------------------------------------------
 
     async def _read_oldest(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
-        claimed = frozenset(self._claimed)
+        claimed = self._claims.ids()
         try:
             return await self._read_spool(
                 lambda spool: spool.oldest(
@@ -498,10 +436,10 @@ class Writer:
 
     async def _read_spool(self, work: Callable[[Spool], T]) -> T:
         """As `on_spool`; that it can be read does not mean that it can be written."""
-        async with self._lock:
+        async with self._flash.lock:
             reason = self._reason
-            result, account = await self._in_thread(lambda: self._do(work))
-            self._know(account)
+            result = await self._flash.use(work)
+            self._know()
             self._reason = reason
         return result
 
@@ -512,7 +450,7 @@ class Writer:
             entry
             for entry in in_memory
             if entry.sa_ms is not None
-            and entry.id not in self._claimed
+            and entry.id not in self._claims
             and not self._purges.cover(entry)
             and after_id < entry.id <= (self._last_id if to_id is None else to_id)
         )
@@ -526,7 +464,3 @@ class Writer:
         self._work.set()
         while self._tried_to < entry_id and not self._reason:
             await self._after_commit.park()
-
-    def _offer_more(self) -> None:
-        self._has_more = True
-        self._wants_more.unpark_all()
