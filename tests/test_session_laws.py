@@ -180,3 +180,12 @@ def _outcome(player: Session, event: events.PlayEvent, now_ms: int) -> list[Ping
         return player.handle(event, moment(now_ms))
     except OutOfSequence as error:
         return str(error)
+
+
+def test_the_number_of_an_item_ends_at_99999() -> None:
+    """`pss` counts the items of a player up to 99999 and stays there."""
+    player = new_session()
+    player.n_items = 99_997
+    item = events.PlaylistItem("", "9u6OHIO4", "x")
+    made = [one for now_ms in range(4) for one in player.handle(item, moment(now_ms))]
+    assert [one.item_number for one in made] == [99_998, 99_999, 99_999, 99_999]
