@@ -53,8 +53,9 @@ def said_by_sessions(lines: list[Line]) -> Outcome:
         assert isinstance(result, wire.Received) and result.at_ms is not None
         assert not isinstance(result.event, events.Hello)
         now = Moment("boot", result.at_ms, None)
-        for due in sorted(players.values(), key=lambda one: one.wake_at_ms or 0):
-            pings += due.wake(now)
+        if len(players) > 1:  # Alone, a session wakes itself with its next event.
+            for due in sorted(players.values(), key=lambda one: one.wake_at_ms or 0):
+                pings += due.wake(now)
         player = players.get(result.event.player) or Session(new_id)
         try:
             pings += handled(player, result.event, now)
