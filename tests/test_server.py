@@ -25,6 +25,7 @@ from jwpingd.server.connection import READ_BYTES
 from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
 from jwpingd.server.held import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
+from tests.processes import BoxUnderTest, CollectorProcess, free_port, wait_until
 
 ITEM = {"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "Elephants Dream"}
 REMOVE = {"event": "remove"}
@@ -685,6 +686,36 @@ def test_connections_beyond_the_limit_are_told_and_closed(tmp_path: Path, limit:
             assert late.replies() == [{"ack": 1}]
 
     run(main)
+
+
+def test_players_leave_descriptors_for_the_rest(tmp_path: Path) -> None:
+    """However many connections are configured, files of the daemon's own can still be opened."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path, max_descriptors=0)) as house:
+            player = house.connect()
+            await settle()
+            (told,) = player.replies()
+            assert told["error"] == "too-many-connections" and "LimitNOFILE" in told["message"]
+
+    run(main)
+
+
+@pytest.mark.slow
+def test_a_daemon_short_of_descriptors_answers_and_delivers(tmp_path: Path) -> None:
+    """With as many players as it takes, status answers and pings are delivered."""
+    port = free_port()
+    collector, box = CollectorProcess(port), BoxUnderTest(tmp_path, port, "socket.max_connections=1024")
+    box.program = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *box.program]
+    box.start()
+    players = [box.connect() for _ in range(40)]
+    wait_until(lambda: box.status()["clients_refused"] > 0, "some are refused")
+    players[0].send_and_wait(ITEM)
+    wait_until(lambda: box.status()["delivered"] == 1, "the ping is delivered")
+    for player in players:
+        player.close()
+    box.stop()
+    collector.stop()
 
 
 def test_users_that_are_not_allowed_are_told(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ sys.exit(main(sys.argv[2:]))
 
 MAY_BE_LOADED = {
     # What its own rooms import; the rest of the standard library comes with trio, sqlite3 and json.
-    *("dataclasses", "fcntl", "grp", "pwd", "secrets", "tomllib"),
+    *("dataclasses", "fcntl", "grp", "pwd", "resource", "secrets", "tomllib"),
     *("encodings.ascii", "encodings.utf_8_sig"),
     # Hashes without OpenSSL, by the names of 3.11 and later.
     *("_md5", "_sha1", "_sha2", "_sha256", "_sha3", "_blake2"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pwd
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +31,8 @@ T = TypeVar("T")
 _THREADS = trio.CapacityLimiter(4)  # Of our own: lookups of names that hang hold trio's, all 40 in the end.
 RECENT_BOOT_S = 5 * 60.0  # a daemon that starts this soon after the box starts with the box
 MAX_LOOK_UPS = 2  # at a time; the others wait in line
+RESERVED_DESCRIPTORS = 96  # 20 while idle, 64 for the collector at most, and some for looking players up
+USUAL_DESCRIPTORS = 1024  # Linux's default, and what the unit file sets
 _AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "session.resume_s", "clock", "log")
 
 
@@ -101,7 +105,19 @@ def limits(config: Config) -> Limits:
         max_connections_per_uid=settings.max_connections_per_uid,
         max_events_per_s=settings.max_events_per_s,
         allowed_uids=_allowed_uids(settings.allow_users),
+        max_descriptors=_max_descriptors(),
     )
+
+
+def _max_descriptors() -> int:
+    """Below which number players' connections must be, so that flash, collector and operators get theirs."""
+    try:
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError:  # The service's sandbox keeps it from asking.
+        most = USUAL_DESCRIPTORS
+    if most == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(most - RESERVED_DESCRIPTORS, most // 2)
 
 
 def spool_limits(config: Config) -> SpoolLimits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,13 +32,17 @@ COMPLAINT_INTERVAL_S = 10.0  # at most one line of the log in this time for play
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What clients may take.  `allowed_uids` empty: whoever the socket's mode lets in."""
+    """What clients may take.  `allowed_uids` empty: whoever the socket's mode lets in.
+
+    Of the descriptors of the process, players get those below `max_descriptors`.
+    """
 
     rules: Rules
     max_connections: int
     max_connections_per_uid: int
     max_events_per_s: float
     allowed_uids: frozenset[int] = frozenset()
+    max_descriptors: int = sys.maxsize
 
 
 class Server:
@@ -92,7 +97,7 @@ class Server:
         sock.setblocking(False)
         try:
             peer = credentials.peer(sock)
-            self._check(peer)
+            self._check(peer, sock.fileno())
         except PlayerError as error:
             self.n_refused += 1
             refuse(sock, wire.error_reply(wire.Rejected(error, 0, None)))
@@ -104,12 +109,14 @@ class Server:
             self._on_change()
             nursery.start_soon(self._run, sock, connection, peer)
 
-    def _check(self, peer: Peer) -> None:
+    def _check(self, peer: Peer, descriptor: int) -> None:
         limits, n_of_uid = self.limits, sum(other.uid == peer.uid for other in self.connections.values())
         if limits.allowed_uids and peer.uid not in limits.allowed_uids:
             raise NotAllowed(f"user {peer.uid} may not use this socket (socket.allow_users)")
         if len(self.connections) >= limits.max_connections:
             raise TooManyConnections(f"all {limits.max_connections} connections are in use")
+        if descriptor >= limits.max_descriptors:  # The kernel gives the lowest that is free.
+            raise TooManyConnections("the daemon may open no more files (LimitNOFILE of its service)")
         if n_of_uid >= limits.max_connections_per_uid:
             raise TooManyConnections(f"user {peer.uid} has {n_of_uid} connections, which is the limit")
 
