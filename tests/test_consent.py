@@ -215,6 +215,33 @@ def test_each_stricter_word_is_obeyed(tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({}, {"oiid", "ifa"}),
+        ({"advertising": {"limit": "1"}}, {"oiid"}),
+        ({"consent": "anonymous"}, set()),
+        ({"consent": "none"}, None),
+    ],
+)
+@pytest.mark.parametrize("user", [{"token": "no.jwt"}, {"hash": "4711"}])
+def test_a_user_that_cannot_be_read_is_nobody(
+    tmp_path: Path, user: dict[str, str], words: dict[str, Any], expected: set[str] | None
+) -> None:
+    """The player is told; the user of before is gone, and what else the hello says counts."""
+
+    async def main() -> None:
+        async with serving(house_in(tmp_path)) as house:
+            player = house.connect()
+            await play(player, hello(user={"id": "x"}, advertising=UNLIMITED), ITEM, tick(0))
+            await play(player, hello(user=user, **words), ITEM | {"id": 1})
+            refused, ack = player.replies()
+            assert (refused["error"], ack) == ("bad-event", {"ack": 1})
+            assert told(house)[-1:] == ([] if expected is None else [expected])
+
+    run(main)
+
+
 def test_limited_tracking_takes_the_advertising_id_at_once(tmp_path: Path) -> None:
     """When tracking becomes limited, running and waiting pings lose the advertising id, and only that."""
 

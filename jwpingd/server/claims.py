@@ -22,7 +22,7 @@ class Claims:
     consent: Consent | None = None
 
     def after(self, hello: Hello, token_claim: str) -> Claims:
-        """With what `hello` adds or replaces.  Raises BadEvent for a token that cannot be read."""
+        """With what `hello` adds or replaces.  Raises BadEvent for a user that cannot be read."""
         user_hash = None if hello.is_logged_out else self.user_hash
         if hello.user is not None:
             user_hash = identity.user_hash(hello.user, token_claim)

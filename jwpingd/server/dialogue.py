@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jwpingd import wire
-from jwpingd.errors import PlayerError, UnknownEvent
+from jwpingd.errors import BadEvent, PlayerError, UnknownEvent
 from jwpingd.events import Consent, Hello, PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
@@ -199,6 +199,14 @@ class Dialogue:
         return player
 
     def _greet(self, hello: Hello) -> None:
+        try:
+            self._heed(hello)
+        except BadEvent:
+            # Whoever is there now, it is not the user of before, and what the hello forbids is forbidden.
+            self._heed(replace(hello, user=None, is_logged_out=True))
+            raise
+
+    def _heed(self, hello: Hello) -> None:
         before = self.claims.restriction(self._rules.consent)
         self.claims = self.claims.after(hello, self._rules.token_claim)
         restriction = self.claims.restriction(self._rules.consent)
