@@ -19,7 +19,11 @@ def joined(separator: str, first: Fact, second: Fact) -> Fact:
 
 
 def joined_source(first: str, second: str) -> str:
-    """Both places; "FILE: A + B" where they are in one file."""
+    """Both places, each once; "FILE: A + B" where they are in one file."""
+    if second in first.split(" + "):
+        return first
+    if second.startswith(f"{first}: "):
+        return second
     file, _, key = second.partition(": ")
     return f"{first} + {key if key and first.startswith(f'{file}: ') else second}"
 

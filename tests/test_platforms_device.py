@@ -14,7 +14,7 @@ from jwpingd import platforms
 from jwpingd.cli import main
 from jwpingd.config import Config, DeviceSettings, overridden
 from jwpingd.daemon.box_device import MAX_RENEWALS_PER_S, BoxDevice
-from jwpingd.device import Device, Fact
+from jwpingd.device import Device, Fact, joined_source
 from jwpingd.ping import device_parameters
 from tests.boxes import TREES, Tree, box, trees, value
 
@@ -54,6 +54,21 @@ def test_the_system_has_the_interfaces_name(
     parameters = device_parameters(device, fact(configured))
     assert (value(parameters["oos"]), value(parameters["sdk"])) == (oos, sdk)
     assert value(parameters.get("oosv")) == oosv
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        ("/a: X", "/b: Y", "/a: X + /b: Y"),
+        ("/a: X", "/a: Y", "/a: X + Y"),
+        ("/a", "/a: X", "/a: X"),
+        ("/a", "/a", "/a"),
+        ("/a + /b: X", "/b: X", "/a + /b: X"),
+    ],
+)
+def test_each_source_of_a_joined_value_is_named_once(first: str, second: str, both: str) -> None:
+    """A file that two values stand in, or one value that was used twice, is not repeated."""
+    assert joined_source(first, second) == both
 
 
 def test_the_language_is_sent_in_lower_case() -> None:

@@ -115,6 +115,25 @@ CASES: list[Case] = [
         "fr-fr",
     ),
     (
+        "set on an older Android",
+        ANDROID
+        | {"system/build.prop": "persist.sys.locale=en-US\n", "data/property/persist.sys.locale": "fr-FR"},
+        "olng",
+        "fr-fr",
+    ),
+    (
+        "a placeholder before a name",
+        ANDROID | {"system/build.prop": "ro.product.model=Generic\nro.product.odm.model=X\n"},
+        "om",
+        "X",
+    ),
+    (
+        "a maker of chips and of TVs",
+        ANDROID | {"system/build.prop": "ro.product.manufacturer=Samsung\n"},
+        "vendor",
+        "Samsung",
+    ),
+    (
         "set, and broken off",
         ANDROID | {"system/build.prop": "", PERSISTENT: b"\n\x1b\n\x12persist.sys.locale\x12\x05fr"},
         "olng",
@@ -203,6 +222,22 @@ CASES: list[Case] = [
         "olng",
         None,
     ),
+    (
+        "the loader before the chip",
+        {
+            "etc/os-release": "ID=osmc\n",
+            "proc/cmdline": "osmcdev=rbp2\n",
+            "proc/cpuinfo": "Hardware\t: BCM2835\n",
+        },
+        "om",
+        "rbp2",
+    ),
+    (
+        "the owner before the tree",
+        LIBREELEC | {"proc/device-tree/model": b"Acme X\0", "etc/machine-info": "HARDWARE_MODEL=Mine\n"},
+        "om",
+        "Mine",
+    ),
     ("its zone", LIBREELEC | {"storage/.cache/timezone": "TIMEZONE=Asia/Tokyo\n"}, "timezone", "Asia/Tokyo"),
     (
         "version and build",
@@ -219,6 +254,18 @@ CASES: list[Case] = [
         OPENWRT | {"etc/config/system": "\toption timezone 'GMT0'\n\toption zonename 'Europe/Paris'\n"},
         "timezone",
         "Europe/Paris",
+    ),
+    (
+        "a zone with a blank",
+        OPENWRT | {"etc/config/system": "\toption zonename 'America/New York'\n"},
+        "timezone",
+        "America/New_York",
+    ),
+    (
+        "the owner before the board",
+        {"etc/armbian-release": "BOARD_NAME=Vim\n", "etc/machine-info": "HARDWARE_MODEL=Mine\n"},
+        "om",
+        "Mine",
     ),
     # --- any
     ("nothing is not Linux", {"etc/os-release": ""}, "oosv", None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jwpingd.device import Fact
-from jwpingd.platforms.properties import BUILD, product_prop, prop, properties
+from jwpingd.platforms.properties import BUILD, MAKER, MODEL, prop, properties
 from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.table import Place, Places, Platform, joined
 
@@ -38,8 +38,8 @@ PLATFORM = Platform(
     sign=is_android,
     os_name=(Place("signs of a TV", _tv), "Android"),
     os_version=(prop("ro.build.version.release"),),
-    vendor=(product_prop("manufacturer"),),
-    model=(product_prop("model"),),
+    vendor=(MAKER,),
+    model=(MODEL,),
     firmware=(
         joined(" ", prop("ro.build.display.id"), prop("ro.build.version.incremental")),
         prop("ro.build.display.id"),

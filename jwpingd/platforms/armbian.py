@@ -16,8 +16,9 @@ PLATFORM = Platform(
     sign=any_of(_RELEASE),
     os_name=("Armbian",),
     os_version=(entry(_RELEASE, "VERSION"), os_release("VERSION_ID")),
-    vendor=(*hardware.TREE_VENDOR, *hardware.DMI_VENDOR),
+    vendor=(*hardware.OWNER_VENDOR, *hardware.TREE_VENDOR, *hardware.DMI_VENDOR),
     model=(
+        *hardware.OWNER_MODEL,
         entry(_RELEASE, "BOARD_NAME"),
         *hardware.TREE_MODEL,
         *hardware.DMI_MODEL,

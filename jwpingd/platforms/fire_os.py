@@ -9,7 +9,7 @@ import re
 
 from jwpingd.device import Fact
 from jwpingd.platforms.android import LANGUAGE, TIMEZONE, is_android
-from jwpingd.platforms.properties import product_prop, prop, properties
+from jwpingd.platforms.properties import MAKER, MODEL, prop, properties
 from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.table import Platform, through
 
@@ -23,7 +23,7 @@ def _is_fire_os(root: Root) -> str:
     if version.value:
         return version.source
     try:
-        maker, model = (product_prop(name).find(root) for name in ("manufacturer", "model"))
+        maker, model = MAKER.find(root), MODEL.find(root)
     except Absent:
         raise Absent(f"Android without ro.build.version.fireos in {build}") from None
     if maker.value == "Amazon" and model.value.startswith("AFT"):
@@ -49,7 +49,7 @@ PLATFORM = Platform(
         prop("ro.build.version.fireos"),
     ),
     vendor=("Amazon",),
-    model=(product_prop("model"),),
+    model=(MODEL,),
     firmware=(prop("ro.build.version.incremental"),),
     language=LANGUAGE,
     timezone=TIMEZONE,

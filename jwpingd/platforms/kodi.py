@@ -11,8 +11,8 @@ from jwpingd.platforms.system import os_release
 from jwpingd.platforms.table import Place, Places, Platform, Sign, entry, joined, through
 
 FIRMWARE: Places = (joined(" ", os_release("VERSION"), os_release("BUILD_ID")), os_release("VERSION"))
-VENDOR: Places = (*hardware.TREE_VENDOR, *hardware.DMI_VENDOR)
-MODEL: Places = (*hardware.TREE_MODEL, *hardware.DMI_MODEL, *hardware.CPU_MODEL)
+VENDOR: Places = (*hardware.OWNER_VENDOR, *hardware.TREE_VENDOR, *hardware.DMI_VENDOR)
+BOARD: Places = (*hardware.OWNER_MODEL, *hardware.TREE_MODEL, *hardware.DMI_MODEL)
 
 
 def interface_language(home: str) -> Place:
@@ -32,7 +32,7 @@ def elec(name: str, sign: Sign) -> Platform:
         os_name=(os_release("NAME"),),
         os_version=(os_release("VERSION_ID"),),
         vendor=VENDOR,
-        model=MODEL,
+        model=(*BOARD, *hardware.CPU_MODEL),
         firmware=FIRMWARE,
         language=(interface_language("/storage"), *system.LANGUAGE),
         timezone=(entry("/storage/.cache/timezone", "TIMEZONE"), *system.TIMEZONE),

@@ -28,5 +28,6 @@ PLATFORM = Platform(
     vendor=(through(whole("/tmp/sysinfo/board_name"), _maker), *hardware.TREE_VENDOR, *hardware.DMI_VENDOR),
     model=(whole("/tmp/sysinfo/model"), *hardware.TREE_MODEL, *hardware.DMI_MODEL),
     firmware=(os_release("BUILD_ID"), entry("/etc/openwrt_release", "DISTRIB_REVISION")),
-    timezone=(entry("/etc/config/system", "zonename", uci),),
+    # Its web interface writes a blank for each "_".
+    timezone=(through(entry("/etc/config/system", "zonename", uci), lambda zone: zone.replace(" ", "_")),),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwpingd.platforms import kodi, system
+from jwpingd.platforms import hardware, kodi, system
 from jwpingd.platforms.forms import words
 from jwpingd.platforms.system import os_is, os_release
 from jwpingd.platforms.table import Platform, entry
@@ -13,7 +13,7 @@ PLATFORM = Platform(
     os_name=(os_release("NAME"),),
     os_version=(os_release("VERSION_ID"),),
     vendor=kodi.VENDOR,
-    model=(*kodi.MODEL, entry("/proc/cmdline", "osmcdev", words)),
+    model=(*kodi.BOARD, entry("/proc/cmdline", "osmcdev", words), *hardware.CPU_MODEL),
     firmware=kodi.FIRMWARE,
     language=(kodi.interface_language("/home/osmc"), *system.LANGUAGE),
     timezone=system.TIMEZONE,

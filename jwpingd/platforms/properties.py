@@ -6,12 +6,13 @@ sources, §4.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from jwpingd.device import Fact
-from jwpingd.platforms import forms
+from jwpingd.platforms import forms, meaning
 from jwpingd.platforms.root import Absent, Root
-from jwpingd.platforms.table import Place, parsed
+from jwpingd.platforms.table import Place, parsed, whole
 
 BUILD = "/system/build.prop"
 _FILES = (
@@ -25,6 +26,8 @@ _FILES = (
 """In the order in which init loads them: the later one wins.  Of alternatives the first that is there."""
 _ON_DEBUGGABLE_BUILDS = "/data/local.prop"
 _PERSISTENT = "/data/property/persistent_properties"
+_OLD_PERSISTENT = tuple(f"/data/property/{key}" for key in ("persist.sys.locale", "persist.sys.timezone"))
+"""Before Android 8.1, and so on Fire OS 5 and 6, each has a file of its own."""
 _PARTITIONS = ("product", "odm", "vendor", "system_ext", "system")
 
 
@@ -40,20 +43,30 @@ def prop(key: str) -> Place:
     return Place(f"properties: {key}", find)
 
 
-def product_prop(name: str) -> Place:
-    """`ro.product.NAME`, which Android 10 and later put together from those of the partitions."""
+def _product_prop(name: str, turn: Callable[[str], str]) -> Place:
+    """`ro.product.NAME`, which Android 10 and later put together from those of the partitions.
+
+    What is empty or a placeholder in one place is looked for in the next.
+    """
 
     def find(root: Root) -> Fact:
         known = properties(root)
         order = known.get("ro.product.property_source_order")
         partitions = order.value.split(",") if order and order.value else _PARTITIONS
         keys = ["ro.product." + name, *(f"ro.product.{one.strip()}.{name}" for one in partitions)]
-        found = next((known[key] for key in keys if key in known and known[key].value), None)
-        if found is None:
-            raise Absent("in none of the files")
-        return found
+        reason = "in none of the files"
+        for fact in (known[key] for key in keys if key in known):
+            try:
+                return Fact(turn(fact.value), fact.source)
+            except Absent as exc:
+                reason = str(exc)
+        raise Absent(reason)
 
     return Place(f"properties: ro.product.{name}", find)
+
+
+MAKER = _product_prop("manufacturer", meaning.maker)
+MODEL = _product_prop("model", meaning.model)
 
 
 def properties(root: Root) -> Mapping[str, Fact]:
@@ -85,8 +98,14 @@ def _persistent(root: Root) -> dict[str, Fact]:
     try:
         data = root.data(_PERSISTENT)
     except Absent:
-        return {}
+        return dict(_old_persistent(root))
     return {key: Fact(value, f"{_PERSISTENT}: {key}") for key, value in _records(data)}
+
+
+def _old_persistent(root: Root) -> Iterator[tuple[str, Fact]]:
+    for path in _OLD_PERSISTENT:
+        with suppress(Absent):
+            yield path.rpartition("/")[2], whole(path).find(root)
 
 
 def _records(data: bytes) -> Iterator[tuple[str, str]]:
