@@ -15,6 +15,7 @@ from tests.processes import free_port, wait_until
 
 OPTIONS = [
     "--headless",
+    "--window-size=1000,800",
     "--no-sandbox",  # root may not use it, and the pages are ours
     "--disable-gpu",
     "--disable-quic",

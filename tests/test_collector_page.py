@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from jwpingd import ping
+from jwpingd.collector.page import page
+from jwpingd.device import Device, Fact
 from tests.browser import Browser, browser, is_there
 from tests.processes import CollectorProcess, free_port, wait_until
-from tests.test_collector_rules import good_play
+from tests.test_collector_rules import FACTS, good_play, made
 
 pytestmark = [
     pytest.mark.slow,
@@ -134,7 +139,74 @@ def _titled(target: str, title: str) -> str:
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
-    """No address of another host is in the page, and its policy forbids to ask any."""
-    page = Path(__file__).parent.parent / "jwpingd/collector/page.html"
-    text = page.read_text()
-    assert "://" not in text and "default-src 'none'" in text
+    """No address of another host is in it; its policy forbids to ask any, and to run what is not its own."""
+    text = page().decode()
+    (policy,) = re.findall(r'Policy" content="(.*?)"', text)
+    assert "://" not in text and "default-src 'none'" in policy
+    assert "unsafe" not in policy and policy.count("'sha256-") == 2
+
+
+def test_a_script_of_somebody_else_does_not_run(desk: Desk) -> None:
+    """The browser holds to the policy: only the script whose hash it names runs."""
+    desk.wait_for("#state", "live")
+    desk.window.run(
+        "const script = document.createElement('script');"
+        "script.textContent = 'window.taken = 1'; document.body.append(script)"
+    )
+    assert desk.window.run("return window.taken") is None
+
+
+def test_pings_that_lie_close_together_can_be_read(desk: Desk) -> None:
+    """No label of a timeline covers another, and the times stand beneath it."""
+    seeks = [made("vs", 1_500 + 100 * n, pw=n) for n in range(5)]
+    desk.send(made("e", 0), made("s", 1_000, pw=0), *seeks, made("gab", 600_000, pw=9))
+    desk.wait_for("#counts span", "8 pings")
+    boxes: list[list[float]] = desk.window.run(
+        "return [...document.querySelectorAll('.play .ping')].map(each => each.getBoundingClientRect())"
+        ".map(box => [box.left, box.right, box.top, box.bottom])"
+    )
+    assert len(boxes) == 8
+    for (left, right, top, bottom), other in itertools.combinations(boxes, 2):
+        assert right <= other[0] or other[1] <= left or bottom <= other[2] or other[3] <= top
+    assert desk.window.texts(".play .tick")[:3] == ["0:00", "1:00", "2:00"]
+
+
+def test_a_play_says_what_it_is_and_whose(desk: Desk) -> None:
+    """Title, live or the film's length, viewer, device and app stand above its timeline."""
+    device = Device("test", model=Fact("Box 3000", "test"))
+    facts = replace(FACTS, user_hash="e8fed7c5" * 5, device=device)
+    desk.send(*good_play(partial(made, facts=facts)))
+    live = partial(made, media="LiVeLiV1", play="play00000002", title="News", vd=0, q=0)
+    desk.send(live("e", 0), live("s", 500, pw=-1), live("t", 20_500, pw=-1, ti=20))
+    desk.wait_for("#counts span", f"{len(good_play()) + 3} pings")
+    news, film = desk.window.texts(".play header")
+    assert "News" in news and "live" in news and "open" in news and "20 s watched" in news
+    assert "Elephants Dream" in film and "film of 10:53, at 7 %" in film and "over" in film
+    assert desk.window.texts(".play .viewer") == ["box ab12cd34", "user e8fed7c5…"]
+    assert "Box 3000" in desk.window.texts(".play .device")[1]
+    assert desk.window.texts(".play .app")[0] == "com.example.tv 2.4.1"
+
+
+def test_an_opened_ping_stays_open_while_others_come(desk: Desk) -> None:
+    """Who reads a ping of a running play is not interrupted; a second click closes it."""
+    targets = good_play()
+    desk.send(targets[0])
+    desk.wait_for("#counts span", "1 pings")
+    desk.window.click(".play .ping")
+    desk.send(*targets[1:])
+    desk.wait_for("#counts span", f"{len(targets)} pings")
+    (text,) = desk.window.texts(".play pre")
+    assert "e = e   (event)" in text
+    desk.window.click(".play .ping.shown")
+    assert desk.window.texts(".play pre") == []
+
+
+def test_only_plays_with_violations(desk: Desk) -> None:
+    """What is right can be left out of sight; what is said of many pings stands once."""
+    desk.send(*good_play())
+    live = partial(made, media="LiVeLiV1", play="play00000002", vd=0, q=0)
+    desk.send(live("e", 0), *(live("t", 20_000 * n, pw=0, ti=20) for n in range(1, 5)))
+    desk.wait_for(".play li", "(4 times)")
+    desk.window.click("#only")
+    shown = "[...document.querySelectorAll('.play')].map(each => each.dataset.play)"
+    assert desk.window.run(f"return {shown}") == ["play00000002"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 import re
 import socket
 import ssl
@@ -16,6 +15,7 @@ import trio
 
 from jwpingd.collector.http1 import Refusal, Request, RequestReader, answer
 from jwpingd.collector.intake import Collector
+from jwpingd.collector.page import page
 from jwpingd.collector.weather import Cut, Weather
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -150,13 +150,6 @@ async def _answer_other(stream: _Stream, request: Request, collector: Collector)
         await _send(stream, request, 200, page(), "text/html; charset=utf-8")
     else:
         await _send(stream, request, 404, b"pings go to /v1/<bucket>/ping.gif\n", "text/plain")
-
-
-def page() -> bytes:
-    """The page for a browser: the report and every play, live.  It needs nothing from elsewhere."""
-    found = pkgutil.get_data("jwpingd.collector", "page.html")
-    assert found is not None, "the page is part of the package"
-    return found
 
 
 def _json(value: object) -> bytes:
