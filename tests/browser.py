@@ -11,8 +11,6 @@ from typing import Any
 
 import httpx
 
-from tests.processes import free_port, wait_until
-
 OPTIONS = [
     "--headless",
     "--window-size=1000,800",
@@ -62,12 +60,12 @@ def is_there() -> bool:
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
     """A browser with a new profile, closed at the end."""
-    port = free_port()
-    log = subprocess.DEVNULL
-    with subprocess.Popen(["chromedriver", f"--port={port}"], stdout=log, stderr=log) as driver:
+    with subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
         try:
+            assert driver.stdout is not None
+            said = next((line for line in driver.stdout if "started successfully on port" in line), "")
+            port = said.rstrip(".\n").rpartition(" ")[2]
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
-                wait_until(lambda: _is_ready(http), "chromedriver answers")
                 options = {"args": [*OPTIONS, f"--user-data-dir={profile}"]}
                 wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
                 answer = http.post("/session", json=wanted)
@@ -77,10 +75,3 @@ def browser(profile: Path) -> Iterator[Browser]:
                 http.delete(session)
         finally:
             driver.terminate()
-
-
-def _is_ready(http: httpx.Client) -> bool:
-    try:
-        return http.get("/status").is_success
-    except httpx.TransportError:
-        return False

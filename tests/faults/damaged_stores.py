@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,17 +84,28 @@ def fill(directory: Path, *, is_closed: bool) -> None:
 
 def damage_all(n_first: int, n_end: int, seed: int, directory: Path) -> Tally:
     """Stores number `n_first` up to `n_end`, each damaged in the way that its number says."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     tally, names = Tally(), list(DAMAGES)
-    for number in range(n_first, n_end):
-        name = names[number % len(names)]
-        fate = random.Random(f"{seed} {number}")
-        scratch = directory / f"{number}"
-        shutil.copytree(directory / fate.choice(["closed", "cut"]) / "store", scratch)
-        DAMAGES[name](scratch, fate)
-        _open(tally, f"{name} (number {number})", name, scratch)
-        shutil.rmtree(scratch)
+    with _little_memory():
+        for number in range(n_first, n_end):
+            name = names[number % len(names)]
+            fate = random.Random(f"{seed} {number}")
+            scratch = directory / f"{number}"
+            shutil.copytree(directory / fate.choice(["closed", "cut"]) / "store", scratch)
+            DAMAGES[name](scratch, fate)
+            _open(tally, f"{name} (number {number})", name, scratch)
+            shutil.rmtree(scratch)
     return tally
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Whoever takes more than a box has fails; afterwards, and for other processes, all is as before."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _open(tally: Tally, what: str, name: str, directory: Path) -> None:
