@@ -13,7 +13,7 @@ import trio.lowlevel
 import trio.testing
 
 from jwpingd import ping
-from jwpingd.spool import Checkpoint
+from jwpingd.spool import Batch, Checkpoint, Limits
 from jwpingd.writer import Writer
 from jwpingd.writer.writer import DELETE_DELAY_S
 from tests.inline import MoodySpool, entry, moody_spool, run, writer_on
@@ -151,6 +151,37 @@ def test_entries_leave_from_memory_while_flash_refuses(tmp_path: Path) -> None:
             await trio.sleep(5)
             assert spool.waiting(10) == []
             assert writer.account().delivered == 3 and writer.account().is_balanced
+
+    run(main)
+
+
+class WatchedSpool(MoodySpool):
+    """Remembers of each commit the highest id it put in and up to where entries then counted as tried."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, Limits(1 << 20), fold=ping.fold)
+        self.watched: list[tuple[int, int]] = []
+
+    def commit(self, batch: Batch) -> None:
+        super().commit(batch)
+        if batch.puts:
+            self.watched.append((batch.puts[-1].id, self._opened().counters["tried_to"]))
+
+
+def test_what_was_tried_from_memory_reaches_flash_with_its_mark(tmp_path: Path) -> None:
+    """A power cut between two commits leaves no tried ping on flash that seems untried."""
+
+    async def main() -> None:
+        spool = WatchedSpool(tmp_path)
+        async with running(writer_on(spool)) as writer:
+            await writer.wait_durable(writer.submit([entry("e")]))
+            spool.refuses = True
+            ticket = writer.submit([entry("t")])
+            await trio.sleep(1)  # It is in the batch that is in doubt.
+            tried_id = (await writer.claim(10))[-1].id
+            spool.refuses = False
+            await writer.wait_durable(ticket)
+            assert spool.watched[-1] == (tried_id, tried_id)
 
     run(main)
 

@@ -58,7 +58,8 @@ def lock(directory: Place) -> int:
     """A descriptor of the directory, locked for as long as it is open.
 
     The kernel lets go of it when the process ends, however it ends.  No file is needed, so it can be had
-    on flash that is full or read-only.  A missing directory is made for this user alone.  Raises
+    on flash that is full or read-only; and no file system is asked about directories, so it can be had on
+    overlays and network file systems, too.  A missing directory is made for this user alone.  Raises
     AlreadyRunning or OperatorError.
     """
     try:

@@ -358,7 +358,10 @@ class Writer:
         assert self._in_doubt is not None
         if not self._in_doubt.number:
             self._in_doubt = replace(self._in_doubt, number=spool.last_batch + 1)
-        spool.commit(self._in_doubt)
+        # What was tried from memory since is marked with the very commit that brings it to flash.  The next
+        # batch says it again: this one may be there already, and is then skipped.
+        tried_to = max(self._in_doubt.tried_to, self._waiting.tried_to)
+        spool.commit(replace(self._in_doubt, tried_to=tried_to))
         return self._in_doubt
 
     def _know(self) -> None:

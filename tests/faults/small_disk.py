@@ -16,9 +16,11 @@ KINDS = ("ext4", "tmpfs")
 
 @dataclass(frozen=True, slots=True)
 class SmallDisk:
-    """A mounted file system."""
+    """A mounted file system.  `source` is what was mounted: the image of an ext4, or a mere name."""
 
     directory: Path
+    source: Path
+    mount: tuple[str | Path, ...]
 
     @property
     def _filler(self) -> Path:
@@ -46,6 +48,19 @@ class SmallDisk:
         else:
             self._filler.unlink()
 
+    def fail(self) -> None:
+        """ext4 alone: let it find an error, as on worn flash; from now on the mount is read-only."""
+        find = ["findmnt", "-no", "SOURCE", str(self.directory)]
+        device = subprocess.run(find, check=True, capture_output=True, text=True).stdout.strip()
+        Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error").write_text("a test of jwpingd\n")
+
+    def repair(self) -> None:
+        """What the next boot does after that.  Nobody may have files open."""
+        subprocess.run(["umount", self.directory], check=True)
+        checked = subprocess.run(["e2fsck", "-fy", self.source], stdout=subprocess.DEVNULL)
+        assert checked.returncode == 1  # Errors were corrected.
+        subprocess.run(self.mount, check=True)
+
     def remount(self, option: str) -> None:
         """With `ro` or `rw`."""
         subprocess.run(["mount", "-o", f"remount,{option}", self.directory], check=True)
@@ -57,26 +72,18 @@ def small_disk(kind: str, size_mib: int = 4, n_inodes: int = 128) -> Iterator[Sm
     with tempfile.TemporaryDirectory(prefix="small-disk-") as name:
         home, mounted = Path(name), Path(name) / "disk"
         mounted.mkdir()
-        command = [
-            "mount",
-            "-t",
-            "tmpfs",
-            "-o",
-            f"size={size_mib}m,nr_inodes={n_inodes}",
-            "small",
-            str(mounted),
-        ]
+        image, options = Path("small"), f"size={size_mib}m,nr_inodes={n_inodes}"
         if kind == "ext4":
-            image = home / "image"
+            image, options = home / "image", "loop,errors=remount-ro"
             image.touch()
             os.truncate(image, size_mib << 20)
-            subprocess.run(["mkfs.ext4", "-q", "-N", str(n_inodes), "-m", "0", str(image)], check=True)
-            command = ["mount", "-o", "loop", str(image), str(mounted)]
-        subprocess.run(command, check=True, stderr=subprocess.PIPE)
+            subprocess.run(["mkfs.ext4", "-q", "-N", str(n_inodes), "-m", "0", image], check=True)
+        disk = SmallDisk(mounted, image, ("mount", "-t", kind, "-o", options, image, mounted))
+        subprocess.run(disk.mount, check=True, stderr=subprocess.PIPE)
         try:
-            yield SmallDisk(mounted)
+            yield disk
         finally:
-            subprocess.run(["umount", "-l", str(mounted)], check=True)
+            subprocess.run(["umount", "-l", mounted], check=True)
 
 
 def can_mount() -> bool:

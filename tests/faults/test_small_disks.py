@@ -7,14 +7,17 @@ wrong is told; and the daemon takes up flash again by itself, with all that it k
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jwpingd.errors import AlreadyRunning
+from jwpingd.sockets import listening
 from tests.faults.small_disk import KINDS, SmallDisk, can_mount, small_disk
 from tests.processes import (
     PATIENCE_S,
@@ -95,6 +98,63 @@ def test_flash_that_is_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
     n_before, n_left_behind, n_sent = 2, 1, 1 + 2 * MEMORY_MAX + 1
     assert box.status()["accepted"] == n_before + n_left_behind + n_sent
     restart_and_deliver(box, disk)
+
+
+@pytest.mark.parametrize("disk", ["ext4"], indirect=True)
+def test_flash_that_turns_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
+    """The same for a file system that the kernel makes read-only under a running daemon.
+
+    Such a mount stays so until the next boot repairs it; then every acknowledged ping is there.
+    """
+    box.start()
+    with closing(box.connect()) as player:
+        player.send_and_wait(ITEM)
+        disk.fail()
+        player.send(ITEM)
+        wait_until(lambda: box.status()["state"] == "degraded", "flash refuses")
+        go_on_without_flash(box, player)
+    assert "Traceback" not in box.log.read_text()
+    box.kill()
+    disk.repair()
+    box.start()
+    status = box.status()
+    assert (status["state"], status["accepted"], status["waiting"]) == ("running", 1, 1)
+    restart_and_deliver(box, disk)
+
+
+def test_one_daemon_whatever_flash_takes(disk: SmallDisk) -> None:
+    """Read-only and full file systems, and overlays, keep a second daemon away as others do."""
+    state = disk.directory / "state"
+    state.mkdir()
+    with overlay(disk.directory, lower=state) as over:
+        disk.fill()
+        refuse_second(state, over)
+        disk.empty()
+        disk.remount("ro")
+        refuse_second(state, over)
+        disk.remount("rw")
+
+
+def refuse_second(*directories: Path) -> None:
+    for directory in directories:
+        lock = listening.lock(directory)
+        with pytest.raises(AlreadyRunning):
+            listening.lock(directory)
+        os.close(lock)
+
+
+@contextmanager
+def overlay(directory: Path, lower: Path) -> Iterator[Path]:
+    """An overlay of `lower`, with its other layers in `directory`."""
+    layers = {name: directory / name for name in ("upper", "work", "over")}
+    for layer in layers.values():
+        layer.mkdir()
+    options = f"lowerdir={lower},upperdir={layers['upper']},workdir={layers['work']}"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", layers["over"]], check=True)
+    try:
+        yield layers["over"]
+    finally:
+        subprocess.run(["umount", layers["over"]], check=True)
 
 
 def go_on_without_flash(box: BoxUnderTest, player: PlayerConnection) -> None:
