@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from jwpingd.daemon.assembly import run_in_thread
+from jwpingd.daemon.threads import run_in_thread
 
 
 @pytest.mark.slow
@@ -31,3 +33,34 @@ def test_names_that_hang_leave_a_thread_for_commits() -> None:
         trio.run(main)
     finally:
         answer.set()
+
+
+def test_a_thread_that_cannot_be_had_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A system out of threads delays what needs one, is told once, and ends nothing."""
+    n_refused = 0
+
+    async def run_sync(work: Callable[[], str], **_options: Any) -> str:
+        nonlocal n_refused
+        n_refused += 1
+        if n_refused <= 3:
+            raise RuntimeError("can't start new thread")
+        return work()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    assert trio.run(run_in_thread, lambda: "committed", clock=clock) == "committed"
+    assert [record.message for record in caplog.records] == [
+        "can't start new thread (see TasksMax, ulimit -u, memory): waiting for one"
+    ]
+
+
+def test_an_error_of_the_work_is_no_want_of_threads() -> None:
+    """What the work raises comes out at once, whatever its kind."""
+
+    def work() -> None:
+        raise RuntimeError("of the work")
+
+    with pytest.raises(RuntimeError, match="of the work"):
+        trio.run(run_in_thread, work)

@@ -285,3 +285,16 @@ def test_a_wheel_carries_them(root: Path, tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     unit = root / UNITS / "jwpingd.service"
     assert unit.read_bytes() == (REPOSITORY / "systemd/jwpingd.service").read_bytes()
+
+
+def test_links_that_go_round_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the root file system or on the way to it, they are the operator's to mend."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/etc").symlink_to("etc")
+    (tmp_path / "loop").symlink_to("loop")
+    for root, told in (("root", "root/etc: "), ("loop", "there is no such directory")):
+        assert main(["install", "--root", str(tmp_path / root), "--exec", "/usr/bin/jwpingd"]) == 1
+        error = capsys.readouterr().err
+        assert told in error and "internal" not in error
+    assert main(["device", "--root", str(tmp_path / "loop")]) == 1
+    assert "there is no such directory" in capsys.readouterr().err

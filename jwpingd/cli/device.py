@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.root.is_dir():
         raise OperatorError(f"--root {args.root}: there is no such directory")
     settings, origins, doubts = _settings(args)
-    root = Root(args.root.resolve())
+    root = Root(Path(os.path.realpath(args.root)))
     device = overridden(platforms.detect(root), settings, origins)
     parameters = device_parameters(
         device, configured(settings, "os", origins), configured(settings, "sdk", origins)

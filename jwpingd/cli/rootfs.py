@@ -33,7 +33,7 @@ class Rootfs:
     """The file system below `directory`.  Every method raises OperatorError that names the path."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory.resolve()
+        self.directory = Path(os.path.realpath(directory))  # Unlike resolve(), it takes links that go round.
         if not self.directory.is_dir():
             raise OperatorError(f"--root {directory}: there is no such directory")
 
@@ -44,12 +44,15 @@ class Rootfs:
     def at(self, path: str) -> Path:
         """Where `path` of the box is now."""
         place = self.directory / path.lstrip("/")
-        if place != self.directory and not place.parent.resolve().is_relative_to(self.directory):
+        if place != self.directory and not self._holds(place.parent):
             raise OperatorError(
                 f"{place.parent} is a link that leads out of {self.directory}; run this inside the image "
                 "(chroot), or make the link relative"
             )
         return place
+
+    def _holds(self, place: Path) -> bool:
+        return Path(os.path.realpath(place)).is_relative_to(self.directory)
 
     def digest(self, path: str) -> str | None:
         """SHA-256 of a file's content; None where there is nothing.
@@ -68,12 +71,12 @@ class Rootfs:
         with _in_words(place):
             made = list(self.make_directory(os.path.dirname(path)))
             unfinished = place.with_name(f".{place.name}.new")
-            with unfinished.open("wb") as file:
-                os.fchmod(file.fileno(), _FILE_MODE)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, place)
+            try:
+                _write_synced(unfinished, content)
+                os.replace(unfinished, place)
+            except OSError:
+                unfinished.unlink(missing_ok=True)
+                raise
         return made
 
     def make_directory(self, path: str) -> Iterator[str]:
@@ -116,6 +119,14 @@ class Rootfs:
         record.directories.update(self.make_directory(os.path.dirname(RECORD)))
         kept = {"files": dict(sorted(record.files.items())), "directories": sorted(record.directories)}
         self.write(RECORD, json.dumps(kept, indent=1).encode() + b"\n")
+
+
+def _write_synced(place: Path, content: bytes) -> None:
+    with place.open("wb") as file:
+        os.fchmod(file.fileno(), _FILE_MODE)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def digest(content: bytes) -> str:

@@ -6,12 +6,8 @@ import math
 import pwd
 import resource
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
-
-import trio
 
 from jwpingd import identity
 from jwpingd.clock import Clock, boot_id
@@ -24,31 +20,11 @@ from jwpingd.identity import ADVERTISING_ID, INSTALL_ID, StoredId
 from jwpingd.server import Limits, Rules
 from jwpingd.spool import Limits as SpoolLimits
 from jwpingd.uplink import Options
-from jwpingd.writer import RunBlocking
 
-T = TypeVar("T")
-
-_THREADS = trio.CapacityLimiter(4)  # Of our own: lookups of names that hang hold trio's, all 40 in the end.
 RECENT_BOOT_S = 5 * 60.0  # a daemon that starts this soon after the box starts with the box
-MAX_LOOK_UPS = 2  # at a time; the others wait in line
 RESERVED_DESCRIPTORS = 96  # 20 while idle, 64 for the collector at most, and some for looking players up
 USUAL_DESCRIPTORS = 1024  # Linux's default, and what the unit file sets
 _AT_START_ONLY = ("socket.path", "socket.mode", "socket.group", "spool", "session.resume_s", "clock", "log")
-
-
-async def run_in_thread(work: Callable[[], T], /) -> T:
-    """Off the event loop.  A stop does not wait for a thread that hangs in the kernel."""
-    return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_THREADS)
-
-
-def few_threads() -> RunBlocking:
-    """Threads for looking players up: so few that those which hang leave enough for commits."""
-    limiter = trio.CapacityLimiter(MAX_LOOK_UPS)
-
-    async def run(work: Callable[[], T], /) -> T:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
-
-    return run
 
 
 def box(config: Config, state_dir: Path, root: Path = Path("/"), *, consent: Consent | None = None) -> Box:

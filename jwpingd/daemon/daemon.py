@@ -18,7 +18,7 @@ from jwpingd import identity, network, notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.control import serving
-from jwpingd.daemon import assembly, status, store_life, trusted_time
+from jwpingd.daemon import assembly, status, store_life, threads, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
 from jwpingd.daemon.delivery import Delivery
@@ -69,7 +69,7 @@ class Daemon:
         read_config: Callable[[], Config],
         clock: Clock,
         box: Box,
-        run_blocking: RunBlocking = assembly.run_in_thread,
+        run_blocking: RunBlocking = threads.run_in_thread,
         look_up: RunBlocking | None = None,
         make_transport: MakeTransport | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class Daemon:
             on_repair=lambda what: _log.warning("%s", what),
             on_open=self._recover,
         )
-        look_up = look_up or assembly.few_threads()
+        look_up = look_up or threads.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
         self.server = Server(
             self._plays,
