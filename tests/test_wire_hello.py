@@ -198,3 +198,10 @@ def test_whatever_a_hello_holds_is_taken_or_refused_without_a_word_of_it(
 def test_secrets_stay_out_of_representations() -> None:
     """A hello may be printed: the user's id is not in it."""
     assert SECRET not in repr(event_of({"event": "hello", "user": {"id": SECRET}}))
+
+
+@pytest.mark.parametrize("word", ["", "null", "undefined", "None"])
+def test_the_word_for_nothing_is_nothing(word: str) -> None:
+    """A player that writes a missing value as a text has said nothing, and no ping repeats the word."""
+    hello = event_of({"event": "hello", "app": {"id": word, "version": word}, "player": {"version": word}})
+    assert hello == Hello()

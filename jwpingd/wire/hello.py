@@ -18,6 +18,9 @@ _USER_KEYS = ("id", "hash", "token")
 _UNLIMITED = (False, 0, "0", "false")
 """How platforms say that tracking is not limited: Firebolt "0", Android 0, web views false."""
 
+_MISSING = ("", "null", "undefined", "None")
+"""How languages write a value that is not there as a text; no ping says such a word (ping interface §3)."""
+
 _LIMIT_KEYS = ("limit", "lmt", "adOptOut")
 _ID_KEYS = ("id", "ifaValue", "ifa")
 """Ours, then those of Firebolt's `Advertising.advertisingId` and `Advertising.config`."""
@@ -117,8 +120,9 @@ def _packed(ifa: object) -> dict[str, Any]:
 
 
 def _text(value: object, key: str) -> str | None:
-    """A text, None if absent or empty."""
-    return whole(_secret_text(value, f"{key} must be a text") or "") or None
+    """A text, None if absent or empty, or if it is what became of a missing value on its way here."""
+    given = whole(_secret_text(value, f"{key} must be a text") or "")
+    return None if given in _MISSING else given
 
 
 def _secret_text(value: object, problem: str) -> str | None:
