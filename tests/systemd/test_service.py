@@ -27,6 +27,7 @@ UNITS = "usr/lib/systemd/system"
 SCRIPTS = {
     "integrator.sh": "systemctl enable --now",
     "desk.sh": "jwpingd collector --port 8080 &\n/opt",
+    "mpv.sh": "mpv --input-ipc-server",
     "supervised.sh": "while :; do su",
 }
 """Blocks of commands for the box from README and docs/operations.md, each by what only it has."""
