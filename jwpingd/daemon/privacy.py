@@ -98,7 +98,8 @@ class Privacy:
         is_stricter = Restriction.of(level) > Restriction.of(self.consent.level)
         if is_stricter:
             self._take_effect(level)
-        await self._on_flash(lambda: identity.store_consent(self._state_dir, level))
+        loss = "what was chosen is lost when jwpingd ends" if is_stricter else "nothing has changed"
+        await self._on_flash(lambda: identity.store_consent(self._state_dir, level), loss)
         if not is_stricter:
             self._take_effect(level)
         _log.info("the operator chose: consent of the box is %s", level.value)
@@ -108,7 +109,7 @@ class Privacy:
             await self._writer.wait_durable(self._purge_ticket)
 
     async def _reset(self) -> None:
-        await self._on_flash(self._discard_ids)
+        await self._on_flash(self._discard_ids, "not all ids were made anew")
         await self._take_ids()
         _log.info("the operator had the ids of this box made anew; later plays carry them")
 
@@ -122,13 +123,12 @@ class Privacy:
         made = await self._run_blocking(lambda: self._make_box(level))
         self.box = replace(self.box, install_id=made.install_id, advertising_id=made.advertising_id)
 
-    async def _on_flash(self, work: Callable[[], None]) -> None:
+    async def _on_flash(self, work: Callable[[], None], loss: str) -> None:
         try:
             await self._run_blocking(work)
         except OSError as exc:
             raise OperatorError(
-                f"{self._state_dir} cannot be written ({exc.strerror}): what was chosen is lost when "
-                "jwpingd ends; mend that and say it again"
+                f"{self._state_dir} cannot be written ({exc.strerror}): {loss}; mend that and say it again"
             ) from exc
 
     def _take_effect(self, level: Consent) -> None:

@@ -17,7 +17,7 @@ _TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 
 def _lenovo_name(root: Root) -> str:
     """Lenovo keeps the name that people know in the version, and a part number in the name."""
-    if meaning.maker(root.text(f"{_DMI}/sys_vendor")).casefold() != "lenovo":
+    if root.text(f"{_DMI}/sys_vendor").strip().casefold() != "lenovo":
         raise Absent("only Lenovo has the model there")
     return root.text(f"{_DMI}/product_version")
 
