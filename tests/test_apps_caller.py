@@ -97,6 +97,19 @@ def test_the_players_config_id_goes_first(
     assert facts is not None and facts.install_id == expected
 
 
+def test_items_of_unknown_apps_are_counted_and_told_of_once_a_user(caplog: pytest.LogCaptureFixture) -> None:
+    """Each counts, also across a reload; the log has a line for each user and configuration."""
+    anna, bert = Process(1, "anna"), Process(2, "bert")
+    box = Box(Config(analytics_id=AID), lambda: Device("test"), None)
+    for process in (anna, bert, anna):
+        box.facts(process, None, Claims())
+        box.facts(process, None, WHOLE)
+    assert box.unknown_apps.n_items == len(caplog.records) + 1 == 3
+    box = replace(box, unknown_apps=box.unknown_apps.again())
+    box.facts(anna, None, Claims())
+    assert (box.unknown_apps.n_items, len(caplog.records)) == (4, 3)
+
+
 def test_what_hello_says_needs_no_look_for_the_app(sock: socket.socket, root: Path) -> None:
     """With id and version from the player no database is read; what is missing is looked for once."""
 

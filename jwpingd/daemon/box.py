@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,11 @@ from jwpingd import identity
 from jwpingd.apps import App, Process
 from jwpingd.config import Config
 from jwpingd.daemon import app as naming
+from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.events import Consent
 from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
-
-_log = logging.getLogger("jwpingd.box")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Box:
     """One configuration applied to one box, whose files are below `root`; a reload makes another one.
 
     `device` gives the box as it is now.  `install_id` and `advertising_id` are those that were made here.
-    `consent` is the most that any player may ask for.
+    `consent` is the most that any player may ask for.  `unknown_apps` outlives a reload.
     """
 
     config: Config
@@ -33,7 +31,7 @@ class Box:
     root: Path = Path("/")
     advertising_id: str | None = None
     consent: Consent = Consent.FULL
-    warned_uids: set[int] = field(default_factory=set)
+    unknown_apps: UnknownApps = field(default_factory=UnknownApps)
 
     def facts(self, process: Process, detected: App | None, claims: Claims) -> Facts | None:
         """The facts of a play that begins now; None where consent allows no ping at all."""
@@ -42,7 +40,8 @@ class Box:
             return None
         rule = naming.rule(self.config, process, detected, claims)
         app = self.app(process, detected, claims)
-        self._warn_of_unknown(process, app)
+        if app.source == naming.UNKNOWN:
+            self.unknown_apps.note(process.uid, app.id)
         settings = self.config.player
         facts = Facts(
             analytics_id=(rule and rule.analytics_id) or self.config.analytics_id,
@@ -74,10 +73,3 @@ class Box:
 
     def _consent(self, claims: Claims) -> Consent:
         return self.consent.strictest(claims.consent or self.config.privacy.consent)
-
-    def _warn_of_unknown(self, process: Process, app: App) -> None:
-        if app.source == naming.UNKNOWN and process.uid not in self.warned_uids:
-            self.warned_uids.add(process.uid)
-            _log.warning(
-                "no app id for uid %d, sending %r; name it in hello or [[apps]]", process.uid, app.id
-            )

@@ -9,6 +9,7 @@ import signal
 import socket
 import string
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,8 +233,9 @@ class Daemon:
             self._status_line.complaint = f"refused to reload: {exc.problems[0]}"
             return
         self._status_line.complaint = ""
-        consent, root = self._privacy.consent.level, self._privacy.box.root
-        self._privacy.box = assembly.box(config, self._state_dir, root, consent=consent)
+        before = self._privacy.box
+        box = assembly.box(config, self._state_dir, before.root, consent=self._privacy.consent.level)
+        self._privacy.box = replace(box, unknown_apps=before.unknown_apps.again())
         self.server.limits = assembly.limits(config)
         needs_restart = assembly.needs_restart(self.config, config)
         self.config = config
@@ -276,5 +278,6 @@ class Daemon:
             uplink=status.of_uplink(self._delivery.status()),
             server=self.server,
             n_held_plays=self._plays.n_held,
+            n_unknown_apps=self._privacy.box.unknown_apps.n_items,
             started_boot_ms=self._started_boot_ms,
         ) | {"consent": self._privacy.as_json()}

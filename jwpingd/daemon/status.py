@@ -24,6 +24,7 @@ def report(
     uplink: dict[str, Any],
     server: Server,
     n_held_plays: int,
+    n_unknown_apps: int,
     started_boot_ms: int,
 ) -> dict[str, Any]:
     """The answer to `status --json`."""
@@ -40,6 +41,7 @@ def report(
         "plays_held": n_held_plays,
         "clients": [_client(connection, peer) for connection, peer in server.connections.items()],
         "clients_refused": server.n_refused,
+        "unknown_apps": n_unknown_apps,
     }
 
 

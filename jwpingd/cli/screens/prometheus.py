@@ -45,6 +45,7 @@ def _metrics(answer: _Answer) -> Iterator[_Metric]:
     yield _one("opted_out", "gauge", "The box is opted out.", answer["consent"]["level"] != "full")
     yield _one("plays_held", "gauge", "Plays that wait for their player.", answer["plays_held"])
     yield _one("clients_refused_total", "counter", "Connections refused.", answer["clients_refused"])
+    yield _one("unknown_apps_total", "counter", "Items whose app nobody named.", answer["unknown_apps"])
 
 
 def _account(answer: _Answer) -> Iterator[_Metric]:

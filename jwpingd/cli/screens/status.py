@@ -87,7 +87,8 @@ def _players(answer: _Answer) -> str:
     n_plays = sum(len(client["players"]) for client in answer["clients"])
     held = f", {answer['plays_held']} plays wait for their player" if answer["plays_held"] else ""
     refused = f", {answer['clients_refused']} refused" if answer["clients_refused"] else ""
-    return f"{len(answer['clients'])} connected, {n_plays} playing{held}{refused}"
+    unknown = f", {answer['unknown_apps']} items of no known app" if answer["unknown_apps"] else ""
+    return f"{len(answer['clients'])} connected, {n_plays} playing{held}{refused}{unknown}"
 
 
 def _consent(consent: dict[str, str]) -> str:
