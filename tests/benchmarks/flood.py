@@ -15,7 +15,7 @@ from tests.benchmarks.viewing import item, tick
 
 MIB = 1 << 20
 N_TICKS = 1000
-N_WARM = 10_000
+N_WARM = 4000
 """Ticks of each player before the clock starts: then the daemon has found out who all of them are."""
 
 
