@@ -23,7 +23,8 @@ NOT_THE_SERVICE = {
     "client",
     "collector",
     "attach",
-}  # a library of players, a tool for the desk, a player's side
+    "cli",
+}  # a library of players, a tool for the desk, a player's side, commands that end
 
 
 def value_of(name: str) -> float:
@@ -59,7 +60,7 @@ def constants() -> Iterator[str]:
             continue
         source = Path(found.module_finder.path, found.name.rpartition(".")[2])  # type: ignore[union-attr]
         path = source / "__init__.py" if found.ispkg else source.with_suffix(".py")
-        for name in re.findall(r"^(MAX_[A-Z0-9_]+)\b.*=", path.read_text(), re.MULTILINE):
+        for name in re.findall(r"^(_?MAX_[A-Z0-9_]+)\b.*=", path.read_text(), re.MULTILINE):
             yield f"{found.name}.{name}"
 
 

@@ -15,7 +15,7 @@ MAX_TOTAL_BYTES = 64 << 20
 """For one lookup.  The lists of a Debian desktop with 3,000 packages have some 30 MiB."""
 
 _CHUNK_BYTES = 256 << 10
-_MAX_LINE_BYTES = 64 << 10  # What is longer comes in pieces, which match nothing.
+MAX_LINE_BYTES = 64 << 10  # What is longer comes in pieces, which match nothing.
 
 
 class Files:
@@ -49,7 +49,7 @@ class Files:
         with file:
             while self._left_bytes > 0:
                 try:
-                    line = file.readline(_MAX_LINE_BYTES)
+                    line = file.readline(MAX_LINE_BYTES)
                 except OSError:
                     return
                 if not line:

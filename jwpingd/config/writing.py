@@ -13,7 +13,7 @@ from jwpingd.config.table import APP_SETTINGS, SETTINGS, Setting
 PLACEHOLDER = "…"
 """What the shipped file has for the analytics id; it counts as not set."""
 
-_MAX_SHOWN = 80  # characters: what keeps a message on one line of a terminal
+MAX_SHOWN_CHARACTERS = 80  # what keeps a message on one line of a terminal
 _CREDENTIALS = re.compile(r"://[^\s\"]*@")
 _HEAD = """\
 # Configuration of jwpingd, in TOML.  Only analytics_id must be set.
@@ -27,7 +27,7 @@ _HEAD = """\
 def written(value: object) -> str:
     """`value` as TOML would have it, on one line, shortened if long, passwords in URLs hidden."""
     shown = _CREDENTIALS.sub("://…@", _literal(value))
-    return shown if len(shown) <= _MAX_SHOWN else shown[: _MAX_SHOWN - 1] + "…"
+    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else shown[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 
 def written_setting(setting: Setting, value: object) -> str:

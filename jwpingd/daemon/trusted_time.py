@@ -14,7 +14,7 @@ from pathlib import Path
 _NAME = "last-trusted-ms"
 _WORTH_WRITING_MS = 24 * 3600 * 1000  # flash is spared what a day's difference does not change
 _SAME_OFFSET_MS = 500  # nor does this: a tenth of it is already more than reading the clocks can differ by
-_MAX_BYTES = 256
+MAX_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def read(state_dir: Path) -> TrustedTime:
     """What was kept; nothing at all where it cannot be read or understood."""
     try:
         with (state_dir / _NAME).open("rb") as file:
-            wall, *proof = file.read(_MAX_BYTES).decode("ascii").split()
+            wall, *proof = file.read(MAX_BYTES).decode("ascii").split()
         if len(proof) == 2:
             return TrustedTime(int(wall), proof[0], int(proof[1]))
         return TrustedTime(int(wall))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_MAX_BYTES = 256  # an id has 8 to 36 bytes, a fingerprint 64; what is longer is not ours
+MAX_BYTES = 256  # an id has 8 to 36 bytes, a fingerprint 64; what is longer is not ours
 
 
 def read_words(path: Path) -> list[str]:
     """The words of the file.  Raises OSError, and ValueError where it is not ASCII."""
     with path.open("rb") as file:
-        return file.read(_MAX_BYTES).decode("ascii").split()
+        return file.read(MAX_BYTES).decode("ascii").split()
 
 
 def replace_durably(path: Path, text: str) -> None:

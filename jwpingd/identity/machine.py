@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_MAX_BYTES = 64  # 32 digits and a newline
+MAX_BYTES = 64  # 32 digits and a newline
 
 
 def machine_id(root: Path = Path("/")) -> str | None:
@@ -16,7 +16,7 @@ def machine_id(root: Path = Path("/")) -> str | None:
     path = root / "etc/machine-id"
     try:
         with path.open("rb") as file:
-            found = file.read(_MAX_BYTES).decode("ascii", "replace").strip()
+            found = file.read(MAX_BYTES).decode("ascii", "replace").strip()
         is_transient = _device(path) == _device(root / "run") != _device(root / "etc")
     except OSError:
         return None

@@ -19,7 +19,7 @@ from jwpingd.platforms.system import os_is
 from jwpingd.platforms.table import Place, Platform, entry, parsed, read_at, through, value_of, whole
 
 _PROPERTIES, _VERSION = "/etc/device.properties", "/version.txt"
-_MAX_HOPS = 4
+MAX_HOPS = 4
 _REFERENCE = r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?"
 _IMAGE_LINE = r"(?m)^imagename:"
 _RELEASE = r"([0-9]+)\.([0-9]+)[sp]"
@@ -66,7 +66,7 @@ def _property(key: str) -> Place:
 
 def _expanded(value: str, values: Mapping[str, str]) -> str:
     """With what it refers to in its place, over a few hops; cut, because references can multiply."""
-    for _ in range(_MAX_HOPS):
+    for _ in range(MAX_HOPS):
         value = value[:MAX_CHARACTERS]
         if "$" not in value:
             return value

@@ -23,7 +23,7 @@ TICKS_ONLY_WAIT_S = 0.5  # how late a connection that only ticks may be read, to
 _TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody leaves lying
 MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
 MAX_FINAL_LOOK_UP_S = 0.5  # of the time that a stop leaves, for finding out who plays
-_MAX_FINAL_READS = 64
+MAX_FINAL_READS = 64
 
 
 class Connection:
@@ -115,7 +115,7 @@ class Connection:
         """What the kernel holds already; bounded, so that a peer that goes on writing cannot keep us."""
         until_s = trio.current_time() + MAX_FINAL_LOOK_UP_S
         await self._begin_plays(until_s)
-        for _ in range(_MAX_FINAL_READS):
+        for _ in range(MAX_FINAL_READS):
             data = self._read_now()
             if not data:
                 return

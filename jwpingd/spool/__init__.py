@@ -1,8 +1,10 @@
 """The spool: pings that wait on flash until the collector has them.  Nobody else knows SQL.
 
-`entry` are the values, `spool` is the machine; one noun a file besides: `schema`, `store` (the open
-database), `rows`, `aside` (dead letters), `plays` (checkpoints), `room` (folding and dropping), `purge`,
-`times`, `counters`, `account`; and for bad days `damage`, `salvage`, `recover`, `pages`, `reserve`.
+`entry` are the values, `spool` is the machine, `changes` is one commit of it.  One noun a file besides:
+`schema`, `store` (the open database), `rows`, `aside` (dead letters), `plays` (checkpoints), `boots`,
+`times`, `counters`, `account`, `limits`, `room` (folding and dropping), `purge`, `upkeep` (now and then).
+For bad days: `opening` decides with `damage` what a file is, `salvage` carries over with `recover` and
+`pages`, `files` moves, `faults` names errors, `reserve` holds space for a full disk.
 """
 
 from jwpingd.spool.account import Account

@@ -59,14 +59,14 @@ def account_of(counters: Counters, oldest: Entry | None) -> Account:
     )
 
 
-_MAX_COPY_BYTES = 64 << 10  # A hundred times what it is; whatever lies in its place, no more is read.
+MAX_COPY_BYTES = 64 << 10  # A hundred times what it is; whatever lies in its place, no more is read.
 
 
 def read_copy(path: Path) -> dict[str, int] | None:
     """The counters as last written to the second copy; None where there is none or it is damaged."""
     try:
         with path.open("rb") as file:
-            copy = json.loads(file.read(_MAX_COPY_BYTES))
+            copy = json.loads(file.read(MAX_COPY_BYTES))
         values = copy["counters"]
         is_whole = all(type(n) is int for n in values.values()) and copy["crc"] == check(values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BOOT_COLUMNS = "number, boot_id, offset_ms, crc"
-_KEPT = 64  # boots remembered before those that no row names any more are forgotten
+MAX_KEPT = 64  # boots remembered before those that no row names any more are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Boots:
 
     def forget_unused(self, connection: sqlite3.Connection) -> None:
         """Forget old boots that no row names, once there are many.  Raises sqlite3.Error."""
-        if len(self._by_number) <= _KEPT:
+        if len(self._by_number) <= MAX_KEPT:
             return
         used = {
             number

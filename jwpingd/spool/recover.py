@@ -18,7 +18,7 @@ _TABLE_LEAF, _INDEX_LEAF = 0x0D, 0x0A
 _MOST_LOCAL = {_TABLE_LEAF: PAGE_BYTES - 35, _INDEX_LEAF: (PAGE_BYTES - 12) * 64 // 255 - 23}
 _LEAST_LOCAL = (PAGE_BYTES - 12) * 32 // 255 - 23
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
-_MAX_ROW_BYTES = 64 << 10  # Ten times the largest row: a length beyond it is a damaged length.
+MAX_ROW_BYTES = 64 << 10  # Ten times the largest row: a length beyond it is a damaged length.
 
 
 def rows(database: Path, max_bytes: int) -> Iterator[list[Any]]:
@@ -55,7 +55,7 @@ def _row(pages: Pages, page: bytes, offset: int, kind: int) -> list[Any]:
 
 
 def _payload(pages: Pages, page: bytes, offset: int, n_bytes: int, n_most_local: int) -> bytes:
-    if n_bytes > _MAX_ROW_BYTES:
+    if n_bytes > MAX_ROW_BYTES:
         raise ValueError("longer than any row")
     if n_bytes <= n_most_local:
         return page[offset : offset + n_bytes]

@@ -16,7 +16,7 @@ MAX_SECONDS = 1e11
 MIN_DURATION_S = 1
 """JW gives live streams durations of 0 and less; the ping interface §5.3 takes all below 1 s for live."""
 
-_MAX_SHOWN_CHARACTERS = 40  # of a wrong value in a message: enough to recognise it
+MAX_SHOWN_CHARACTERS = 40  # of a wrong value in a message: enough to recognise it
 
 
 def position_ms(value: object, key: str) -> int:
@@ -113,7 +113,7 @@ def shown(value: object) -> str:
     if isinstance(value, list):
         return "an array"
     if isinstance(value, str):
-        value, is_cut = value[:_MAX_SHOWN_CHARACTERS], len(value) > _MAX_SHOWN_CHARACTERS
+        value, is_cut = value[:MAX_SHOWN_CHARACTERS], len(value) > MAX_SHOWN_CHARACTERS
         return json.dumps(value) + ("..." if is_cut else "")
     written = json.dumps(value)
-    return written if len(written) <= _MAX_SHOWN_CHARACTERS else f"{written[:_MAX_SHOWN_CHARACTERS]}..."
+    return written if len(written) <= MAX_SHOWN_CHARACTERS else f"{written[:MAX_SHOWN_CHARACTERS]}..."
