@@ -6,6 +6,7 @@ Sources: placeholders as surveyed in the project's page on platform sources, §3
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from jwpingd.platforms.root import Absent
 
@@ -35,6 +36,7 @@ _CHIP_MAKERS = frozenset(
         *("spreadtrum", "st", "stmicroelectronics", "synaptics", "ti", "unisoc"),
     )
 )
+_ALSO_BOX_MAKERS = frozenset(("intel", "samsung"))
 _INVISIBLE = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"
 _LOCALE = r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[.@].*)?"
 _NO_LANGUAGE = frozenset(("und", "mul", "zxx"))
@@ -65,10 +67,18 @@ def maker(text: str) -> str:
     return value
 
 
+def vendor(text: str) -> str:
+    """The same for who makes the box: the maker of its chip is not meant, unless it makes boxes too."""
+    return _no_chip_maker(maker(text), _CHIP_MAKERS - _ALSO_BOX_MAKERS)
+
+
 def model(text: str) -> str:
     """The same for what is to be a model: the maker of its chip is none."""
-    value = maker(text)
-    if value.casefold() in _CHIP_MAKERS:
+    return _no_chip_maker(maker(text), _CHIP_MAKERS)
+
+
+def _no_chip_maker(value: str, chip_makers: Set[str]) -> str:
+    if value.casefold() in chip_makers:
         raise Absent(f"only the chip's maker: {value}")
     return value
 

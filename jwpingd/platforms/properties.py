@@ -65,7 +65,7 @@ def _product_prop(name: str, turn: Callable[[str], str]) -> Place:
     return Place(f"properties: ro.product.{name}", find)
 
 
-MAKER = _product_prop("manufacturer", meaning.maker)
+MAKER = _product_prop("manufacturer", meaning.vendor)
 MODEL = _product_prop("model", meaning.model)
 
 

@@ -35,7 +35,7 @@ Sign = Callable[[Root], str]
 _MEANINGS: dict[str, Callable[[str], str]] = {
     "os_name": meaning.plain,
     "os_version": meaning.plain,
-    "vendor": meaning.maker,
+    "vendor": meaning.vendor,
     "model": meaning.model,
     "firmware": meaning.plain,
     "language": meaning.language,
