@@ -29,6 +29,12 @@ def wait_until(holds: Callable[[], bool], what: str, patience_s: float = PATIENC
         time.sleep(0.01)
 
 
+def check_account(status: dict[str, Any]) -> None:
+    """Every accepted ping is accounted for."""
+    gone = status["delivered"] + status["set_aside"] + status["folded"] + sum(status["dropped"].values())
+    assert status["accepted"] == gone + status["waiting"], status
+
+
 def free_port() -> int:
     """A TCP port on loopback that nobody uses now."""
     with socket.socket() as sock:

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
 from tests.namespaces import NetworkNamespace, needs_namespaces
-from tests.processes import BoxUnderTest, wait_until
+from tests.processes import BoxUnderTest, check_account, wait_until
 
 pytestmark = [pytest.mark.slow, needs_namespaces]
 
@@ -86,11 +85,6 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
     made.close()
-
-
-def check_account(account: dict[str, Any]) -> None:
-    gone = account["delivered"] + account["set_aside"] + account["folded"] + sum(account["dropped"].values())
-    assert account["accepted"] == gone + account["waiting"]
 
 
 def put_many(box: BoxUnderTest, n_items: int) -> None:

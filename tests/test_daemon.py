@@ -26,6 +26,7 @@ from tests.processes import (
     BoxUnderTest,
     CollectorProcess,
     PlayerConnection,
+    check_account,
     free_port,
     wait_until,
 )
@@ -158,11 +159,6 @@ def write_under_load(box: BoxUnderTest, name: str, seconds: float) -> set[str]:
     player.send(ITEM | {"title": f"{name} unacknowledged"})
     player.close()
     return titles
-
-
-def check_account(account: dict[str, Any]) -> None:
-    gone = account["delivered"] + account["set_aside"] + account["folded"] + sum(account["dropped"].values())
-    assert account["accepted"] == gone + account["waiting"]
 
 
 def causes_of_duplicates(arrived: list[dict[str, Any]], killed_ms: list[float]) -> Counter[str]:

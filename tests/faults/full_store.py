@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwpingd.spool import Limits
-from tests.processes import BoxUnderTest, free_port
+from tests.processes import BoxUnderTest, check_account, free_port
 from tests.spool_values import entry, opened, put
 
 _BATCH = 100
@@ -71,6 +71,8 @@ def start(home: Path) -> Start:
     began_s = time.monotonic()
     box.start()
     ready_s = time.monotonic() - began_s
-    found = Start(ready_s, box.rss_bytes(), box.status()["waiting"])
+    status = box.status()
+    check_account(status)
+    found = Start(ready_s, box.rss_bytes(), status["waiting"])
     box.stop()
     return found

@@ -92,6 +92,7 @@ def test_blocks_that_cannot_be_read_cost_only_themselves(
     spool = opened(tmp_path)
     assert N_PINGS - 40 <= len(ids_of(spool)) < N_PINGS - 2
     assert spool.account().dropped["damage"] + len(ids_of(spool)) + spool.account().set_aside == N_PINGS
+    assert spool.account().is_balanced
     spool.close()
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +23,7 @@ from tests.processes import (
     BoxUnderTest,
     CollectorProcess,
     PlayerConnection,
+    check_account,
     free_port,
     wait_until,
 )
@@ -237,11 +237,6 @@ def test_no_inodes_left(disk: SmallDisk, box: BoxUnderTest) -> None:
     wait_until(lambda: box.status()["state"] == "running", "flash is taken up again")
     check_account(box.status())
     box.stop()
-
-
-def check_account(status: dict[str, Any]) -> None:
-    gone = status["delivered"] + status["set_aside"] + status["folded"] + sum(status["dropped"].values())
-    assert status["accepted"] == gone + status["waiting"], status
 
 
 def bytes_below(directory: Path) -> int:
