@@ -196,8 +196,15 @@ def test_in_an_image_the_program_is_looked_for(root: Path, found: str) -> None:
     assert f"ExecStart=/{found} run" in (root / UNITS / "jwpingd.service").read_text()
 
 
-def lacks_program(root: Path) -> list[str]:
-    return ["--root", str(root)]
+def test_an_empty_image_gets_the_program_later(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no program yet the service starts the usual one, and the last steps say so."""
+    assert main(["install", "--root", str(root)]) == 0
+    assert f"ExecStart={COMMAND} run" in (root / UNITS / "jwpingd.service").read_text()
+    assert f"the service starts {COMMAND}, which is not there yet" in capsys.readouterr().out
+    (root / "usr/bin").mkdir()
+    (root / "usr/bin/jwpingd").touch()
+    assert main(["install", "--root", str(root)]) == 0
+    assert "not there yet" not in capsys.readouterr().out
 
 
 def relative(root: Path) -> list[str]:
@@ -212,11 +219,11 @@ def no_root(root: Path) -> list[str]:
     return ["--root", str(root / "nowhere"), "--exec", COMMAND]
 
 
-@pytest.mark.parametrize("arguments", [lacks_program, relative, two_lines, no_root])
+@pytest.mark.parametrize("arguments", [relative, two_lines, no_root])
 def test_what_cannot_be_started_is_refused(
     root: Path, arguments: Callable[[Path], list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No program in the image, no absolute path, no directory: one line that names the way out."""
+    """No absolute path, no directory: one line that names the way out."""
     before = tree(root)
     assert main(["install", *arguments(root)]) == 1
     assert capsys.readouterr().err.startswith("jwpingd: ")

@@ -20,6 +20,8 @@ from jwpingd.errors import OperatorError
 EXAMPLE = "jwpingd install --root /srv/image --exec /usr/bin/jwpingd --dry-run"
 
 _USUAL_COMMANDS = ("/usr/bin/jwpingd", "/usr/local/bin/jwpingd", "/opt/jwpingd/bin/jwpingd")
+"""Where an image may have the program; the first is what the unit starts where there is none yet."""
+
 _PACKAGES = tuple(
     f"{prefix}/lib/python3*/*-packages/jwpingd" for prefix in ("usr", "usr/local", "opt/jwpingd")
 )
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exec",
         metavar="COMMAND",
         help="what the service starts on the box, an absolute path "
-        "(default: this very program; with another root: what is found there)",
+        f"(default: this very program; with another root: what is found there, else {_USUAL_COMMANDS[0]})",
     )
     parser.add_argument(
         "--kernel-clock",
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _put_all(rootfs, planned, record)
     finally:
         rootfs.write_record(record)
-    print("\n".join(("", *_next_steps(rootfs))))
+    print("\n".join(("", *_next_steps(rootfs, command))))
     return 0
 
 
@@ -102,13 +104,17 @@ def _put_all(rootfs: Rootfs, planned: list[tuple[Piece, str]], record: Record) -
     record.directories.update(rootfs.make_directory(PART_FILES))
 
 
-def _next_steps(rootfs: Rootfs) -> Iterator[str]:
+def _next_steps(rootfs: Rootfs, command: str) -> Iterator[str]:
     """What is left to do, as commands."""
+    program = command.partition(" ")[0]
+    if not program.startswith('"') and not os.path.lexists(rootfs.at(program)):
+        yield f"the service starts {program}, which is not there yet; another program: --exec COMMAND"
     yield f"set analytics_id in {rootfs.at(CONFIGURATION)}; players must be in the group jwping-players"
     if rootfs.is_running_system:
         yield "then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now jwpingd"
     else:
-        yield f"then: systemctl --root={shlex.quote(str(rootfs.directory))} enable jwpingd"
+        root = f"--root={shlex.quote(str(rootfs.directory))}"
+        yield f"then: systemd-sysusers {root} && systemctl {root} enable jwpingd"
     for package in _without_bytecode(rootfs):
         yield f"no bytecode, so each start takes three times as long: python3 -m compileall -q {package}"
     yield f"what was put is in {rootfs.at(RECORD)}, for `jwpingd uninstall`"
@@ -139,10 +145,7 @@ def _detected(rootfs: Rootfs) -> str:
     for path in _USUAL_COMMANDS:
         if os.path.lexists(rootfs.at(path)):
             return path
-    raise OperatorError(
-        f"there is no jwpingd in {rootfs.directory} (looked for {', '.join(_USUAL_COMMANDS)}); "
-        f"say what the box is to start: --exec {_USUAL_COMMANDS[0]}"
-    )
+    return _USUAL_COMMANDS[0]
 
 
 def _this_program() -> str:
