@@ -31,6 +31,9 @@ MAIN = b'''\
 import os
 import sys
 
+if sys.version_info < (3, 11):
+    sys.exit("jwpingd needs Python 3.11 or newer, this is " + sys.version.split()[0])
+
 # `jwpingd demo` starts `python -m jwpingd` again.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 

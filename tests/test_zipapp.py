@@ -63,6 +63,17 @@ def test_it_runs_alone(python: str, file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "usr/lib/systemd/system/jwpingd.socket").exists()
 
 
+def test_an_older_python_is_told(file: Path) -> None:
+    """Python before 3.11 gets one line in words, and no stack trace."""
+    code = "import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_path(sys.argv[1], run_name='__main__')"
+    outcome = subprocess.run(
+        [sys.executable, "-c", code, file], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("jwpingd needs Python 3.11 or newer, this is ")
+    assert "Traceback" not in outcome.stderr
+
+
 def test_the_whole_way_of_a_ping_is_in_it(file: Path, tmp_path: Path) -> None:
     """`demo` runs from the one file: collector, daemon, player, TLS library and all."""
     outcome = subprocess.run(
