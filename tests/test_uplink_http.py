@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from jwpingd.retry import Answer
@@ -455,8 +458,30 @@ async def _break_body(stream: Stream, head: bytes) -> None:
     await stream.aclose()
 
 
+async def _reset(stream: Stream) -> None:
+    """Not closed in order: with a TCP reset, as routers and firewalls do."""
+    assert isinstance(stream, trio.SSLStream) and isinstance(stream.transport_stream, trio.SocketStream)
+    sock = stream.transport_stream.socket
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+async def _reset_head(stream: Stream, head: bytes) -> None:
+    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Le")
+    await _reset(stream)
+
+
+async def _reset_body(stream: Stream, head: bytes) -> None:
+    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\nx")
+    await trio.testing.wait_all_tasks_blocked()  # A reset overtakes what nobody has read yet.
+    await _reset(stream)
+
+
 NO_ANSWER = Failure(
     FailureKind.NOT_TAKEN, "RemoteProtocolError", "Server disconnected without sending a response."
+)
+RESET = Failure(
+    FailureKind.NOT_TAKEN, "ReadError", "socket connection broken: [Errno 104] Connection reset by peer"
 )
 TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.5 s")
 
@@ -469,8 +494,10 @@ TIMED_OUT = Failure(FailureKind.NOT_TAKEN, "timeout", "no answer within 0.5 s")
         (_trickle_body, Answer(200)),
         (_break_body, Answer(200)),
         (_break_head, NO_ANSWER),
+        (_reset_body, Answer(200)),
+        (_reset_head, RESET),
     ],
-    ids=["silent", "slow head", "slow body", "broken body", "broken head"],
+    ids=["silent", "slow head", "slow body", "broken body", "broken head", "reset in body", "reset in head"],
 )
 def test_no_answer_takes_longer_than_the_timeout(
     authority: Authority, script: Script, expected: Answer | Failure

@@ -66,7 +66,10 @@ def lock(directory: Place) -> int:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise OperatorError(f"cannot open {directory}: {_words(error)}") from error
+        raise OperatorError(
+            f"cannot open {directory}: {_words(error)}; make it for the daemon's user, or name another "
+            "with STATE_DIRECTORY"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
