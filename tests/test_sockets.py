@@ -160,6 +160,15 @@ def test_a_place_that_takes_no_socket_is_the_operators(path: str) -> None:
         listening.bind(Path(path), mode=0o600, group=None)
 
 
+def test_a_file_in_the_way_stays_as_it_is(tmp_path: Path) -> None:
+    """A socket.path that leads through a file is refused, and the file keeps its mode, even for root."""
+    secret = tmp_path / "shadow"
+    secret.touch(mode=0o600)
+    with pytest.raises(OperatorError, match="cannot listen on"):
+        listening.bind(secret / "player.sock", mode=0o660, group=None)
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
 def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the last step fails, nothing stays behind, and the next attempt works."""
     path = tmp_path / "player.sock"

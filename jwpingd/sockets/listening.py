@@ -105,8 +105,10 @@ def _make_directory(directory: str) -> None:
     if os.path.isdir(directory):
         return
     _make_directory(_parent(directory))
-    with suppress(FileExistsError):
+    try:
         os.mkdir(directory)
+    except FileExistsError:  # Somebody else made it, or it is a file, whose mode is not ours to set.
+        return
     os.chmod(directory, 0o755)
 
 
