@@ -142,25 +142,26 @@ class Box:
         self.plays = Plays(self.writer, self.clock, self._ids.__next__, resume_s=20)
         self.n_acks = 0
         self._tickets: dict[int, int] = {}
-        self.dialogues = [self._dialogue(), self._dialogue()]
+        self.dialogues = [self._dialogue(0), self._dialogue(1)]
         self.positions_s = [0.0, 0.0]
 
-    def _dialogue(self) -> Dialogue:
+    def _dialogue(self, number: int) -> Dialogue:
         return Dialogue(
             0,
             self.plays,
             self.writer,
             Rules(max_line_bytes=16384, max_players=8, checkpoint_s=5, token_claim="sub"),
             describe=lambda claims: Facts("a17e8PTFFffxLgpVuA4vVw", "com.example.tv", "1", Device("test")),
-            reply=self._note_reply,
-            acknowledge=self._note_reply,
+            reply=lambda line: self._note_reply(line, number),
+            acknowledge=lambda line: self._note_reply(line, number),
             complain=lambda text: None,
         )
 
-    def _note_reply(self, line: bytes) -> None:
+    def _note_reply(self, line: bytes, number: int) -> None:
+        """An ack speaks for its own connection: for all up to its line, which may be the one being taken."""
         reply = json.loads(line)
         if "ack" in reply:
-            recorded.note(ack=self._tickets.get(reply["ack"], max(each.ticket for each in self.dialogues)))
+            recorded.note(ack=self._tickets.get(reply["ack"], self.dialogues[number].ticket))
 
     async def round(self) -> None:
         """A dozen lines of two players, then whatever else happens on a box."""
@@ -230,7 +231,7 @@ class Box:
     async def _leave(self) -> None:
         number = self.fate.randrange(2)
         self.dialogues[number].leave(self.clock.now())
-        self.dialogues[number] = self._dialogue()
+        self.dialogues[number] = self._dialogue(number)
 
     async def _expire(self) -> None:
         await self.writer.expire(1_795_000_000_000 + 30 * 86_400_000 + 20_000)
