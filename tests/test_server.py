@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +16,8 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jwpingd import ping
 from jwpingd.device import Device
@@ -21,11 +25,16 @@ from jwpingd.errors import OutOfSequence
 from jwpingd.events import Consent
 from jwpingd.ping import Facts
 from jwpingd.server import Caller, Claims, Limits, Plays, Rules, Server
-from jwpingd.server.connection import READ_BYTES
+from jwpingd.server.connection import (
+    MAX_LINES_A_TURN,
+    MIN_LINE_BYTES_COUNTED,
+    READ_BYTES,
+    _one_turn,
+)
 from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
 from jwpingd.server.held import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
-from tests.processes import BoxUnderTest, CollectorProcess, free_port, wait_until
+from tests.processes import BoxUnderTest, CollectorProcess, PlayerConnection, free_port, wait_until
 
 ITEM = {"event": "playlistItem", "mediaid": "9u6OHIO4", "title": "Elephants Dream"}
 REMOVE = {"event": "remove"}
@@ -749,6 +758,64 @@ def test_a_writer_that_never_reads_is_served_all_the_same(tmp_path: Path) -> Non
             assert house.kinds() == "e s gab"
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    "nothing", [b"\n" * 100, b"x" * 100 * MIN_LINE_BYTES_COUNTED], ids=["empty", "endless"]
+)
+def test_what_says_nothing_counts_too(nothing: bytes, tmp_path: Path) -> None:
+    """Empty lines, and a line without end, use up max_events_per_s as events do."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path, max_events_per_s=10)) as house:
+            player = house.connect()
+            player.sock.sendall(nothing)
+            await settle(2)
+            player.sock.sendall(b"\n")
+            player.write(ITEM | {"id": 1})
+            await settle(5)
+            assert {"ack": 1} not in player.replies()
+            await settle(10)
+            assert {"ack": 1} in player.replies()
+
+    run(main)
+
+
+@given(st.binary(max_size=50) | st.integers(0, 1000).map(lambda n: b"{}\n" * n), st.binary(max_size=50))
+def test_a_turn_takes_its_lines_and_leaves_the_rest(data: bytes, more: bytes) -> None:
+    """Whatever is read is handled, in order, and no more than MAX_LINES_A_TURN lines of it at once."""
+    now, rest = _one_turn(data + more)
+    assert now + rest == data + more
+    assert now.count(b"\n") <= MAX_LINES_A_TURN
+    assert not rest or (now.count(b"\n") == MAX_LINES_A_TURN and now.endswith(b"\n"))
+
+
+@pytest.mark.slow
+def test_players_that_never_stop_writing_do_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """What lies in their sockets, and what they add to it, is left; the others' plays are ended."""
+    box = BoxUnderTest(tmp_path, free_port())
+    box.start()
+    player = box.connect()
+    player.send_and_wait(ITEM, tick(0))
+    writers = [box.connect() for _ in range(20)]
+    threads = [threading.Thread(target=_write_nonsense, args=(writer,)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: b"sent bad-event" in box.log.read_bytes(), "they are read")
+    box.stop()
+    for thread in threads:
+        thread.join()
+    for one in (player, *writers):
+        one.close()
+    box.start()
+    assert box.status()["accepted"] == 3, "the play has its e, s and gab"
+    box.stop()
+
+
+def _write_nonsense(player: PlayerConnection) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            player.sock.sendall(b"{}\n" * 5000)
 
 
 def test_fast_players_are_read_more_slowly(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ READ_BYTES = 16 * 1024  # per connection and turn; the answers to so many bad li
 TICKS_ONLY_WAIT_S = 0.5  # how late a connection that only ticks may be read, to save wake-ups
 _TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody leaves lying
 MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
-MAX_FINAL_LOOK_UP_S = 0.5  # of the time that a stop leaves, for finding out who plays
-MAX_FINAL_READS = 64
+MAX_FINAL_READ_S = 0.5  # of the time that a stop leaves, for what was written, and finding out who plays
+MIN_LINE_BYTES_COUNTED = 1024  # of max_events_per_s, which a stream without line ends uses up as well
+MAX_LINES_A_TURN = 256  # some milliseconds; with shorter lines a read has thousands, and others wait
 
 
 class Connection:
@@ -51,6 +52,7 @@ class Connection:
         self._tokens = max_events_per_s
         self._tokens_at_s = trio.current_time()
         self._acks_wanted = trio.Event()
+        self._in_hand = b""  # what was read and waits for its turn
         self._reading = trio.CancelScope()
         self._is_stopping = False
         self.dialogue = Dialogue(
@@ -103,24 +105,27 @@ class Connection:
                 await self._pace(len(data))
 
     def _read_now(self) -> bytes | None:
-        """What is there; b"" at the end, None while there is nothing."""
-        try:
-            return self._sock.recv(READ_BYTES)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
+        """What is there, as far as one turn may take it; b"" at the end, None while there is nothing."""
+        if not self._in_hand:
+            try:
+                self._in_hand = self._sock.recv(READ_BYTES)
+            except BlockingIOError:
+                return None
+            except OSError:
+                return b""
+        now, self._in_hand = _one_turn(self._in_hand)
+        return now
 
     async def _read_rest(self) -> None:
         """What the kernel holds already; bounded, so that a peer that goes on writing cannot keep us."""
-        until_s = trio.current_time() + MAX_FINAL_LOOK_UP_S
+        until_s = trio.current_time() + MAX_FINAL_READ_S
         await self._begin_plays(until_s)
-        for _ in range(MAX_FINAL_READS):
-            data = self._read_now()
-            if not data:
-                return
+        while data := self._read_now():
             self._take(data)
             await self._begin_plays(until_s)
+            if trio.current_time() >= until_s:
+                return
+            await trio.lowlevel.checkpoint()
 
     async def _begin_plays(self, until_s: float = float("inf")) -> None:
         """Find out who plays before a play begins; meanwhile the kernel holds what is written."""
@@ -131,7 +136,9 @@ class Connection:
             self._want_acks()
 
     def _take(self, data: bytes) -> None:
-        n_lines = self.dialogue.take(data, self._clock.now())
+        self.dialogue.take(data, self._clock.now())
+        # Empty lines and endless ones take their time, too.
+        n_lines = max(data.count(b"\n"), len(data) // MIN_LINE_BYTES_COUNTED)
         now_s = trio.current_time()
         refilled = min(self._rate, self._tokens + (now_s - self._tokens_at_s) * self._rate)
         self._tokens, self._tokens_at_s = refilled - n_lines, now_s
@@ -169,3 +176,10 @@ class Connection:
         while (ticket := self.dialogue.acks.next_ticket) is not None:
             await self._writer.wait_durable(ticket)
             self.dialogue.acks.send_due()
+
+
+def _one_turn(data: bytes) -> tuple[bytes, bytes]:
+    """The first lines of it, and the rest."""
+    lines = data.split(b"\n", MAX_LINES_A_TURN)
+    rest = lines[-1] if len(lines) > MAX_LINES_A_TURN else b""
+    return data[: len(data) - len(rest)], rest

@@ -85,14 +85,13 @@ class Dialogue:
         self._has_complained = False
         self._last_at_ms: int | None = None
 
-    def take(self, data: bytes, now: Moment) -> int:
-        """Handle the lines that end in `data`, as far as the next item; how many there were."""
+    def take(self, data: bytes, now: Moment) -> None:
+        """Handle the lines that end in `data`, as far as the next item."""
         results = self._reader.feed(data)
         self.has_only_ticked = bool(results)
         n_ticks = 0 if self._waiting else self._tick(results, now)
         self._waiting.extend((result, now) for result in results[n_ticks:])
         self._handle_to_next_item()
-        return len(results)
 
     @property
     def is_waiting(self) -> bool:
