@@ -34,6 +34,13 @@ def the_readmes_commands_make_it_active() -> None:
 
 
 @check
+def the_cost_of_a_start_can_be_read() -> None:
+    """The line of docs/operations.md tells the CPU time that the running service has had."""
+    told = run("bash", "-c", (GIVEN / "cost.sh").read_text())
+    assert re.fullmatch(r"[1-9][0-9]* ms\n", told), told
+
+
+@check
 def the_readmes_commands_deliver_a_ping() -> None:
     """The README's collector and player: e, s and gab arrive, and everything is delivered."""
     with typed("desk.sh") as shown:

@@ -28,6 +28,7 @@ SCRIPTS = {
     "integrator.sh": "systemctl enable --now",
     "desk.sh": "jwpingd collector --port 8080 &\n/opt",
     "mpv.sh": "mpv --input-ipc-server",
+    "cost.sh": "awk ",
     "supervised.sh": "while :; do su",
 }
 """Blocks of commands for the box from README and docs/operations.md, each by what only it has."""
