@@ -139,4 +139,4 @@ def _in_words(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise OperatorError(f"{exc.filename or place}: {exc.strerror}") from exc
+        raise OperatorError(f"{exc.filename or place}: {exc.strerror}; mend that, and say it again") from exc

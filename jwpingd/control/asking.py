@@ -84,6 +84,9 @@ def _read_object(path: Path, lines: _Lines) -> dict[str, Any]:
     try:
         line = lines.next_line()
         answer = json.loads(line) if line else None
+    except TimeoutError as exc:
+        message = f"jwpingd on {path} runs but does not answer: it is stopped, or the box is very busy"
+        raise OperatorError(f"{message}; ask again, and look into its log if it stays so") from exc
     except (OSError, ValueError) as exc:
         raise OperatorError(f"jwpingd on {path} did not answer as it should: {exc}") from exc
     if answer is None:

@@ -136,5 +136,7 @@ async def _read_request(stream: trio.SocketStream) -> Request:
     if not isinstance(request, dict):
         raise OperatorError("the request is not a JSON object")
     if request.get("version") != VERSION:
-        raise OperatorError(f"this jwpingd speaks version {VERSION} of the control protocol")
+        raise OperatorError(
+            f"this jwpingd speaks version {VERSION} of the control protocol; ask with its own jwpingd"
+        )
     return request

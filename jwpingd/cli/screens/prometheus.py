@@ -37,6 +37,9 @@ def _metrics(answer: _Answer) -> Iterator[_Metric]:
     yield _one("clock_trusted", "gauge", "The wall clock is believed.", clock["state"] == "trusted")
     yield _one("uplink_online", "gauge", "The collector takes pings.", uplink["is_online"])
     yield _one("uplink_failures", "gauge", "Failures in a row.", uplink.get("n_failures"))
+    yield _one(
+        "uplink_last_delivery_seconds", "gauge", "Time since the last delivery.", _since_delivery_s(answer)
+    )
     retries = tuple(({"reason": reason}, n) for reason, n in uplink.get("retries", {}).items())
     yield _Metric("jwpingd_retries_total", "counter", "Tries that are made again, since the start.", retries)
     yield _one("clients", "gauge", "Connected players.", len(answer["clients"]))
@@ -46,6 +49,11 @@ def _metrics(answer: _Answer) -> Iterator[_Metric]:
     yield _one("plays_held", "gauge", "Plays that wait for their player.", answer["plays_held"])
     yield _one("clients_refused_total", "counter", "Connections refused.", answer["clients_refused"])
     yield _one("unknown_apps_total", "counter", "Items whose app nobody named.", answer["unknown_apps"])
+
+
+def _since_delivery_s(answer: _Answer) -> float | None:
+    last_ms = answer["uplink"].get("last_success_boot_ms")
+    return None if last_ms is None else (answer["boot_ms"] - last_ms) / 1000
 
 
 def _account(answer: _Answer) -> Iterator[_Metric]:
