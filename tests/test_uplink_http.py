@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 import trio.testing
@@ -23,8 +25,9 @@ import trustme
 from jwpingd.retry import Answer
 from jwpingd.uplink import CollectorTime, Options, Outcome, Uplink
 from jwpingd.uplink.connections import Connections
-from jwpingd.uplink.failure import Failure, FailureKind
+from jwpingd.uplink.failure import Failure, FailureKind, system_words
 from jwpingd.uplink.http import MAX_BODY_BYTES, tls_context
+from tests.processes import free_port
 from tests.test_uplink_fakes import FakeQueue, VirtualClock, inline, stamp
 
 pytestmark = pytest.mark.slow
@@ -519,6 +522,33 @@ def test_no_answer_takes_longer_than_the_timeout(
                 assert await asked.ask("GET", "/") == expected
 
     trio.run(main)
+
+
+def test_a_failed_connect_is_told_as_the_system_says_it(authority: Authority) -> None:
+    """To whom, and why, in the system's words."""
+
+    async def main() -> None:
+        closed = Server(free_port())
+        async with connections(closed, authority.file) as asked:
+            result = await asked.ask("GET", "/")
+            assert isinstance(result, Failure) and result.kind is FailureKind.UNREACHABLE
+            assert result.text == "no connection to localhost: Connection refused"
+
+    trio.run(main)
+
+
+def test_what_the_system_said_is_found_at_the_bottom() -> None:
+    """Of several addresses each reason once; a name that is not known; nothing where it said nothing."""
+    tried = [
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        *2 * [ConnectionRefusedError(111, "Refused")],
+    ]
+    failed = httpx.ConnectError("all attempts failed")
+    failed.__cause__ = OSError("all attempts failed")
+    failed.__cause__.__cause__ = ExceptionGroup("tried", tried)
+    assert system_words(failed) == "Network is unreachable, Connection refused"
+    assert system_words(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+    assert system_words(httpx.ConnectTimeout("")) == ""
 
 
 def test_a_silent_network_is_no_try_of_the_ping(authority: Authority) -> None:

@@ -18,7 +18,7 @@ import trio
 
 from jwpingd import __version__
 from jwpingd.retry import Answer
-from jwpingd.uplink.failure import Failure, FailureKind
+from jwpingd.uplink.failure import Failure, FailureKind, system_words
 from jwpingd.uplink.ports import Options
 
 IDLE_EXPIRY_S = 60.0  # A playing box pings more often than that; an idle one should hold no connection.
@@ -100,7 +100,7 @@ class Connection:
             except Exception as exc:
                 # Anything at all: a fault in the library must cost one try, not the daemon.  And
                 # a status that arrived counts, whatever happened to the picture after it.
-                return answer or _failure(exc)
+                return answer or _failure(exc, self._request.url.host)
         return answer or Failure(FailureKind.NOT_TAKEN, "timeout", f"no answer within {self._timeout_s:g} s")
 
     async def aclose(self) -> None:
@@ -182,7 +182,7 @@ async def _finish(response: httpx.Response) -> None:
         await response.stream.aclose()
 
 
-def _failure(exc: Exception) -> Failure:
+def _failure(exc: Exception, host: str) -> Failure:
     text = " ".join(str(exc).split())[:200]
     refused = _certificate_error(exc)
     if refused is not None:
@@ -195,7 +195,8 @@ def _failure(exc: Exception) -> Failure:
         )
     name = type(exc).__name__
     if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
-        return Failure(FailureKind.UNREACHABLE, name, text or name)
+        said = system_words(exc) or text or name
+        return Failure(FailureKind.UNREACHABLE, name, f"no connection to {host}: {said}")
     # Other libraries' texts may quote what was sent, so only httpx's own are shown.
     is_text_safe = isinstance(exc, httpx.TransportError)
     return Failure(FailureKind.NOT_TAKEN, name, text if text and is_text_safe else name)

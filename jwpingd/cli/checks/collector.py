@@ -85,5 +85,6 @@ def _in_words(exc: Exception) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {exc.verify_message} (is this box's clock right?)"
     if isinstance(exc, TimeoutError):
-        return f"it does not answer within {_TIMEOUT_S:g} s"
-    return f"it cannot be reached: {exc}"
+        return f"it does not answer within {_TIMEOUT_S:g} s; pings wait until it does"
+    said = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
+    return f"it cannot be reached: {said}; pings wait until it can (see network, DNS, uplink.proxy)"

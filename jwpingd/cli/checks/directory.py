@@ -47,16 +47,18 @@ def _missing(directory: Path) -> Section:
 
 def _exposures(directory: Path, mode: int) -> Iterator[str]:
     if mode & stat.S_IWOTH:
-        yield f"{directory} is writable by everybody: any user of the box can forge or delete pings"
+        yield f"{directory} is writable by everybody: anybody can forge or delete pings; chmod 700 it"
     if mode & stat.S_IROTH:
-        yield f"{directory} is readable by everybody: it holds what was watched"
+        yield f"{directory} is readable by everybody: it holds what was watched; chmod 700 it"
 
 
 def _shortages(directory: Path, free_bytes: int, max_bytes: int) -> Iterator[str]:
     if free_bytes < max_bytes:
-        yield f"only {free_bytes} bytes are free at {directory}, and spool.max_bytes is {max_bytes}"
+        lack = f"only {free_bytes} bytes are free at {directory}, and spool.max_bytes is {max_bytes}"
+        yield f"{lack}; make room, or set it lower"
 
 
 def _refusals(directory: Path) -> Iterator[str]:
     if not os.access(directory, os.W_OK | os.X_OK):
-        yield f"{directory} is not writable for user {os.geteuid()}: pings would stay in memory"
+        refusal = f"{directory} is not writable for user {os.geteuid()}: pings would stay in memory"
+        yield f"{refusal}; give it to the user that runs jwpingd"
