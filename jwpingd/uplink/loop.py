@@ -70,7 +70,6 @@ class Uplink:
         self._stamp = stamp
         self._wall_s = wall_s
         self._on_change = on_change
-        self.n_rounds = 0
         self._may_send = may_send
         self._on_out_of_time = on_out_of_time
         self._fraction = fraction
@@ -88,6 +87,7 @@ class Uplink:
         self._watch = Watch(queue)
         self._wake_s = inf
         self._busy_s = -inf
+        self.n_rounds = 0
 
     async def run(self) -> None:
         """Deliver until cancelled.  What is in hand then goes back to the queue."""
