@@ -201,6 +201,15 @@ def test_an_opened_ping_stays_open_while_others_come(desk: Desk) -> None:
     assert desk.window.texts(".play pre") == []
 
 
+def test_what_is_wrong_with_a_play_as_a_whole_stands_beside_it(desk: Desk) -> None:
+    """What no single ping shows, such as seconds that were counted twice."""
+    desk.send(made("e", 0), made("s", 1_000, pw=0), made("gab", 3_000, pw=1, ti=500))
+    desk.wait_for(".play ul.bad li", "500 s reported within 2.0 s: some were counted twice")
+    assert desk.window.texts(".play .ping.wrong") == []
+    desk.window.click("#only")
+    assert len(desk.window.texts(".play")) == 1
+
+
 def test_only_plays_with_violations(desk: Desk) -> None:
     """What is right can be left out of sight; what is said of many pings stands once."""
     desk.send(*good_play())

@@ -532,7 +532,7 @@ def test_a_failed_connect_is_told_as_the_system_says_it(authority: Authority) ->
         async with connections(closed, authority.file) as asked:
             result = await asked.ask("GET", "/")
             assert isinstance(result, Failure) and result.kind is FailureKind.UNREACHABLE
-            assert result.text == "no connection to localhost: Connection refused"
+            assert result.text == f"no connection to localhost:{closed.port}: Connection refused"
 
     trio.run(main)
 

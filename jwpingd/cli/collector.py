@@ -170,7 +170,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(args.certfile, args.keyfile)
     except OSError as exc:  # ssl.SSLError is one.
-        message = f"cannot use the certificate {args.certfile}: {exc}; both files must be PEM"
+        message = f"cannot use the certificate {args.certfile}: {exc.strerror or exc}; both files must be PEM"
         raise OperatorError(message) from exc
     return context
 

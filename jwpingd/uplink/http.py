@@ -100,7 +100,7 @@ class Connection:
             except Exception as exc:
                 # Anything at all: a fault in the library must cost one try, not the daemon.  And
                 # a status that arrived counts, whatever happened to the picture after it.
-                return answer or _failure(exc, self._request.url.host)
+                return answer or _failure(exc, self._request.url.netloc.decode("ascii"))
         return answer or Failure(FailureKind.NOT_TAKEN, "timeout", f"no answer within {self._timeout_s:g} s")
 
     async def aclose(self) -> None:
