@@ -109,6 +109,10 @@ class PlayerConnection:
         self.sock.close()
 
 
+_NOT_A_SERVICES = ("NOTIFY_SOCKET", "PYTHONUNBUFFERED")
+"""Variables that the test run may have and a service of its own has not."""
+
+
 class BoxUnderTest:
     """A box: its directories outlive its daemon, which is started, stopped and killed at will."""
 
@@ -130,7 +134,7 @@ class BoxUnderTest:
     def environment(self) -> dict[str, str]:
         """As systemd would set it, without systemd."""
         return {
-            **{name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+            **{name: value for name, value in os.environ.items() if name not in _NOT_A_SERVICES},
             "STATE_DIRECTORY": str(self.directory / "state"),
             "RUNTIME_DIRECTORY": str(self.directory / "run"),
             "CONFIGURATION_DIRECTORY": str(self.directory / "etc"),
@@ -163,7 +167,7 @@ class BoxUnderTest:
         """SIGTERM; how many seconds it took."""
         began_s = time.monotonic()
         status = self._end(signal.SIGTERM)
-        assert status == 0, self.log.read_text()
+        assert status == 0, f"exit status {status}\n{self._log_text()}"
         return time.monotonic() - began_s
 
     def rss_bytes(self) -> int:
@@ -176,9 +180,14 @@ class BoxUnderTest:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
+    def _log_text(self) -> str:
+        """What it logged; no more than fits a report, as a log may be a device without an end."""
+        with self.log.open(errors="replace") as log:
+            return log.read(1 << 20).strip("\0")
+
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()
+        assert self.process.poll() is None, self._log_text()
         try:
             self.status()
         except OperatorError:

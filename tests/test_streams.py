@@ -39,6 +39,14 @@ def test_output_for_which_there_is_no_room_is_told_in_words(tmp_path: Path) -> N
     assert done.stderr == "jwpingd: cannot write: No space left on device; make room and try again\n"
 
 
+def test_a_mistake_keeps_its_status_where_it_cannot_be_told(tmp_path: Path) -> None:
+    """Whoever supervises learns of a bad configuration though there is no room to say so."""
+    done = run(
+        "2>/dev/full", "run", "--set", "nonsense=1", PYTHONUNBUFFERED="", STATE_DIRECTORY=str(tmp_path)
+    )
+    assert done.returncode == 78
+
+
 def test_a_locale_that_lacks_a_character(tmp_path: Path) -> None:
     """It is spelled out instead."""
     (tmp_path / "etc").mkdir()

@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(arguments)
         sys.stdout.flush()
     except BaseException as exc:
-        return _told(exc)
+        status = _told(exc)
+    streams.forget_unwritten()
     return status
 
 
@@ -126,11 +127,11 @@ def _told(exc: BaseException) -> int:
         return _INTERRUPTED
     for leaf in leaves:
         if isinstance(leaf, OperatorError):
-            print(_in_words(leaf), file=sys.stderr)
+            streams.tell(_in_words(leaf))
             return leaf.exit_status
         if isinstance(leaf, OSError) and leaf.errno in _NO_ROOM:
             streams.give_up_output()
-            print(f"jwpingd: cannot write: {leaf.strerror}; make room and try again", file=sys.stderr)
+            streams.tell(f"jwpingd: cannot write: {leaf.strerror}; make room and try again")
             return _ELSE
     return _internal_error(exc, leaves[0])
 
@@ -156,5 +157,5 @@ def _internal_error(exc: BaseException, leaf: BaseException) -> int:
         traceback.print_exception(exc)
         return _ELSE
     what = f"{type(leaf).__name__}: {leaf}".rstrip(": ")
-    print(f"jwpingd: internal error: {what}; run with JWPINGD_TRACEBACK=1 to see where", file=sys.stderr)
+    streams.tell(f"jwpingd: internal error: {what}; run with JWPINGD_TRACEBACK=1 to see where")
     return _ELSE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -27,3 +28,17 @@ def prepare() -> None:
 def give_up_output() -> None:
     """Say nothing more on standard output, now or when the interpreter flushes."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it stays open until the process ends
+
+
+def tell(text: str) -> None:
+    """A line on standard error; what that does not take changes no exit status."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+def forget_unwritten() -> None:
+    """Drop what standard error has not taken: the interpreter would try again, and exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it stays open until the process ends
