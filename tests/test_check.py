@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from jwpingd import cli
 from jwpingd.cli.checks import box as checks
+from jwpingd.clock import BUILD_MS
+from jwpingd.config import Config
 from jwpingd.device import Device, Fact
+from tests.virtual_clocks import VirtualReaders
 
 GOOD = "a17e8PTFFffxLgpVuA4vVw"
 
@@ -68,6 +73,24 @@ def test_a_world_writable_state_directory_is_warned_of(box: Path, capsys: pytest
     assert cli.main(["check", "--offline", "--set", f"analytics_id={GOOD}"]) == 0
     told = capsys.readouterr().out
     assert "writable by everybody" in told and "chmod 700" in told
+
+
+@pytest.mark.parametrize(
+    ("url", "is_vouched_for", "is_warned"),
+    [("https://box", False, True), ("https://box", True, False), ("http://127.0.0.1", False, False)],
+)
+def test_a_clock_that_nobody_vouches_for_is_warned_of(
+    url: str, is_vouched_for: bool, is_warned: bool
+) -> None:
+    """Where pings would be held back for it; a collector on the box itself has the box's clock."""
+
+    async def warnings() -> tuple[str, ...]:
+        readers = VirtualReaders(BUILD_MS + 1)
+        readers.is_kernel = is_vouched_for
+        return checks.clock(Config(analytics_id=GOOD, collector_url=url), readers).warnings
+
+    told = trio.run(warnings, clock=trio.testing.MockClock())
+    assert ["pings are held back" in warning for warning in told] == [True] * is_warned
 
 
 def test_a_collector_that_does_not_answer_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:

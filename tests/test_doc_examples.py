@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import re
 import shlex
@@ -19,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jwpingd import cli
-from tests.processes import BoxUnderTest, free_port
+from tests.processes import BoxUnderTest, free_port, wait_until
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/operations.md", "docs/protocol.md", "docs/performance.md", "docs/reliability.md")
@@ -63,6 +64,7 @@ RUN_BY = {
     "while :; do su": ("tests/systemd/check_leaving.py::without_systemd_a_shell_line_will_do"),
     "awk ": "tests/systemd/check_installing.py::the_cost_of_a_start_can_be_read",
     "jwpingd.prom": "tests/test_doc_examples.py::test_the_metrics_take_the_place_of_the_old_ones",
+    "--lose-answer": "tests/test_doc_examples.py::test_nothing_is_lost_on_bad_days",
     "json lines": "tests/test_protocol_doc.py::test_an_example_of_the_page_is_taken",
     "json replies": "tests/test_protocol_doc.py::test_replies_look_as_the_page_says",
     "python client": "tests/clients/test_examples.py::test_the_pages_examples_work",
@@ -138,11 +140,15 @@ def needed(*programs: str) -> None:
         pytest.fail(message) if "CI" in os.environ else pytest.skip(message)
 
 
+def environ() -> dict[str, str]:
+    """Ours, with the programs of this environment first."""
+    return os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+
+
 def typed(script: str, **environment: str) -> None:
-    path = f"{PROGRAMS}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", script],
-        env=os.environ | environment | {"PATH": path},
+        env=environ() | environment | {"PATH": environ()["PATH"]},
         capture_output=True,
         text=True,
         timeout=60,
@@ -193,6 +199,35 @@ def test_the_metrics_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
     text = (tmp_path / "jwpingd.prom").read_text()
     assert "jwpingd_info" in {family.name for family in text_string_to_metric_families(text)}
     assert not (tmp_path / "jwpingd.prom.new").exists()
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_on_bad_days(tmp_path: Path) -> None:
+    """The collector of the page, in the weather of the page: each ping counts once."""
+    port = free_port()
+    faster = {
+        "8080": f"{port} --json",
+        "10s": "0.2s",
+        "--delay 0.5": "--delay 0.01",
+        "jwpingd": "exec jwpingd",
+    }
+    script = block_with("--lose-answer")
+    for old, new in faster.items():
+        script = script.replace(old, new)
+    with subprocess.Popen(["bash", "-c", script], env=environ(), stdout=subprocess.PIPE) as collector:
+        box = BoxUnderTest(tmp_path, port)
+        try:
+            box.start()
+            player = box.connect()
+            player.send_and_wait(*20 * [{"event": "playlistItem", "mediaid": "9u6OHIO4"}])
+            wait_until(lambda: box.status()["delivered"] >= 20, "everything was delivered")
+            player.close()
+        finally:
+            box.kill()
+            collector.terminate()
+        assert collector.stdout is not None
+        report = json.loads(collector.stdout.read().splitlines()[-1])["report"]
+    assert report["total"]["setups"] == 20 and report["violations"] == 0
 
 
 @pytest.mark.parametrize("mark", ["tests.benchmarks", "simulations.fleet"])

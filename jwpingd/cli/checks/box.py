@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from jwpingd.cli.checks.section import Section
-from jwpingd.clock import Clock
+from jwpingd.clock import Clock, Readers
 from jwpingd.config import Config
 from jwpingd.device import Device, Fact
 from jwpingd.ping import LISTED_SYSTEMS
@@ -32,10 +32,10 @@ def _unlisted(found: Device, configured_os: str | None) -> Iterator[str]:
         yield f"the interface does not list {name!r}: it is sent as Web, with its name in oosv (device.os)"
 
 
-def clock(config: Config) -> Section:
+def clock(config: Config, readers: Readers | None = None) -> Section:
     """Whether the wall clock would be believed now."""
     is_local = config.collector_url.startswith("http://")
-    state = Clock(trust=config.clock.trust, is_collector_local=is_local).state
+    state = Clock(readers, trust=config.clock.trust, is_collector_local=is_local).state
     rows = (("state", state.name), ("reason", state.reason))
     if state.name == "trusted":
         return Section("clock", ("what", "value"), rows)
