@@ -141,7 +141,7 @@ def test_a_slow_watcher_misses_and_is_told(tmp_path: Path) -> None:
                 player.write(ITEM)
                 for second in range(3):
                     player.write(*[tick(second)] * 1000)
-                    await settle()
+                    await settle(2)  # A thousand lines take a second, and the pauses between turns.
             player.close()
             async for record in watching:
                 seen.append(record)

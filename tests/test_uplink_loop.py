@@ -356,6 +356,9 @@ def test_what_can_never_be_sent_is_set_aside(fields: dict[str, object], reason: 
 # --- offline ----------------------------------------------------------------------------------------
 
 
+NO_ROUTE = "no connection to collector.example: no route"
+
+
 def test_offline_one_probe_with_the_oldest(caplog: pytest.LogCaptureFixture) -> None:
     """Probes get rarer, only the oldest is tried, one at a time; back online all goes; told twice in all."""
 
@@ -369,7 +372,7 @@ def test_offline_one_probe_with_the_oldest(caplog: pytest.LogCaptureFixture) -> 
             assert {request.n_in_flight for request in offline} == {1}
             assert len(offline) <= 12
             status = uplink.status()
-            assert not status.is_online and status.last_error == "no route"
+            assert not status.is_online and status.last_error == NO_ROUTE
             assert status.retries["ConnectError"] == len(collector.requests) == 4 + len(offline)
             assert status.next_try_boot_ms and 700_000 <= status.next_try_boot_ms <= 1_000_000
             await trio.sleep(400)
@@ -378,7 +381,7 @@ def test_offline_one_probe_with_the_oldest(caplog: pytest.LogCaptureFixture) -> 
 
     virtual_run(main)
     assert caplog.messages == [
-        "link to the collector is down: no route; keeping pings and trying again",
+        f"link to the collector is down: {NO_ROUTE}; keeping pings and trying again",
         "link to the collector is up again; delivering what waits",
     ]
 
