@@ -271,6 +271,20 @@ def test_an_at_in_the_future_hides_nothing_later(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_backlog_of_ticks_is_read_at_once(tmp_path: Path) -> None:
+    """Only a connection with nothing more to say is read late: what is there is taken without a rest."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path, max_events_per_s=0)) as house:
+            player = house.connect()
+            player.write(ITEM, *[tick(0)] * 2000, tick(0) | {"id": "last"})
+            await settle(0.2)
+            assert player.replies() == [{"ack": "last"}]
+            player.close()
+
+    run(main)
+
+
 def test_half_closed_connections_get_their_acks(tmp_path: Path) -> None:
     """A player that only shuts down its writing side reads the ack of the gab that follows."""
 

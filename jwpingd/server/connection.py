@@ -24,7 +24,7 @@ _TICKS_ONLY_BYTES = 4096  # more than this at once is a backlog, which nobody le
 MAX_FINAL_ACK_WAIT_S = 30.0  # how long a half-closed connection waits for flash
 MAX_FINAL_READ_S = 0.5  # of the time that a stop leaves, for what was written, and finding out who plays
 MIN_LINE_BYTES_COUNTED = 1024  # of max_events_per_s, which a stream without line ends uses up as well
-MAX_LINES_A_TURN = 256  # some milliseconds; with shorter lines a read has thousands, and others wait
+MAX_LINES_A_TURN = 512  # a reading of ticks; with shorter lines it has thousands, and others wait
 
 
 class Connection:
@@ -53,6 +53,7 @@ class Connection:
         self._tokens_at_s = trio.current_time()
         self._acks_wanted = trio.Event()
         self._in_hand = b""  # what was read and waits for its turn
+        self._n_read = 0  # bytes at the last reading
         self._reading = trio.CancelScope()
         self._is_stopping = False
         self.dialogue = Dialogue(
@@ -102,7 +103,7 @@ class Connection:
             else:
                 self._take(data)
                 await self._begin_plays()
-                await self._pace(len(data))
+                await self._pace()
 
     def _read_now(self) -> bytes | None:
         """What is there, as far as one turn may take it; b"" at the end, None while there is nothing."""
@@ -113,6 +114,7 @@ class Connection:
                 return None
             except OSError:
                 return b""
+            self._n_read = len(self._in_hand)
         now, self._in_hand = _one_turn(self._in_hand)
         return now
 
@@ -144,12 +146,12 @@ class Connection:
         self._tokens, self._tokens_at_s = refilled - n_lines, now_s
         self._want_acks()
 
-    async def _pace(self, n_bytes: int) -> None:
+    async def _pace(self) -> None:
         """Before reading on: let others run, keep to the rate, let ticks gather, let flash keep up."""
         wait_s = 0.0
         if self._rate and self._tokens < 0:
             wait_s = -self._tokens / self._rate
-        elif self.dialogue.has_only_ticked and n_bytes < _TICKS_ONLY_BYTES:
+        elif self.dialogue.has_only_ticked and not self._in_hand and self._n_read < _TICKS_ONLY_BYTES:
             wait_s = min(TICKS_ONLY_WAIT_S, self._until_timer_s())
         await trio.sleep(wait_s)
         await self._writer.wait_for_room()
@@ -180,6 +182,7 @@ class Connection:
 
 def _one_turn(data: bytes) -> tuple[bytes, bytes]:
     """The first lines of it, and the rest."""
+    if data.count(b"\n") <= MAX_LINES_A_TURN:
+        return data, b""
     lines = data.split(b"\n", MAX_LINES_A_TURN)
-    rest = lines[-1] if len(lines) > MAX_LINES_A_TURN else b""
-    return data[: len(data) - len(rest)], rest
+    return data[: len(data) - len(lines[-1])], lines[-1]
