@@ -59,7 +59,7 @@ def _daemon_per_cpu_s(bench: Bench, n_clients: int) -> tuple[float, float]:
 
 def _flood(bench: Bench, process: Process, path: Path, n_clients: int) -> tuple[float, float]:
     """Events a CPU second once all have begun, and how memory grows from then on, in MiB."""
-    warm_s, run_s = (1.5, 0.5) if bench.is_quick else (2.5, 1.0)
+    warm_s, run_s = (1.5, 0.5) if bench.is_quick else (5.0, 1.0)
     with contextlib.ExitStack() as stack:
         players = [stack.enter_context(connection_to(path)) for _ in range(n_clients)]
         stop, n_sent = threading.Event(), [0] * n_clients
@@ -69,7 +69,7 @@ def _flood(bench: Bench, process: Process, path: Path, n_clients: int) -> tuple[
         ]
         for writer in writers:
             writer.start()
-        time.sleep(warm_s)  # The first ping has brought httpx into memory by then.
+        time.sleep(warm_s)  # The first ping has brought httpx into memory by then, beside the flood.
         while min(n_sent) < N_WARM:
             time.sleep(0.05)
         began, cpu_s, rss = sum(n_sent), process.cpu_s(), process.rss_bytes()
