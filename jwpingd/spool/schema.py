@@ -68,11 +68,6 @@ def prepare(connection: sqlite3.Connection, limits: Limits) -> None:
         connection.execute(f"PRAGMA {pragma}").fetchall()
 
 
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether nobody has made a table in the file yet.  Raises sqlite3.Error."""
-    return not pragma(connection, "user_version") and not _tables(connection)
-
-
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables, all or none.  Raises sqlite3.Error."""
     connection.execute("BEGIN IMMEDIATE")
