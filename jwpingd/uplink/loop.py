@@ -247,7 +247,7 @@ class Uplink:
                 self._set_aside(held, verdict.reason)
                 self._tell(self._link.answered(a_try))
             case Retry():
-                self._refused(held, a_try, verdict, verdict.reason)
+                self._refused(held, a_try, verdict, verdict.words)
 
     def _fail(self, held: Held, a_try: Try, failure: Failure) -> None:
         match failure.kind:
