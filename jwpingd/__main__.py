@@ -1,15 +1,8 @@
-"""The command `jwpingd`, which `python -m jwpingd` is too."""
+"""`python -m jwpingd` is the command `jwpingd`."""
 
-import os
 import sys
 
-try:
-    from jwpingd import interrupt
-
-    interrupt.end_quietly()
-    from jwpingd.cli import main
-except KeyboardInterrupt:  # Before it could be told how to end.
-    os._exit(130)
+from jwpingd.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One value and the file and key, or the setting, it came from.  The value is never empty."""
 
     value: str
@@ -28,8 +27,7 @@ def joined_source(first: str, second: str) -> str:
     return f"{first} + {key if key and first.startswith(f'{file}: ') else second}"
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """The box in its own words; `ping` knows how each field is called on the wire.
 
     `platform` is our word for the kind of box, `sign` what gave it away.  `os_name` is the true name of

@@ -6,7 +6,6 @@ duration that is absent, null, NaN, infinite or below one second is None (ping i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ class Consent(Enum):
         return max(self, other, key=order.index)
 
 
-@dataclass(frozen=True, slots=True)
-class UserClaim:
+class UserClaim(NamedTuple):
     """Who the player says is logged in: exactly one of the three is given.
 
     `user_id` and `token` are secrets: they must not reach a disk, a log or a reply.  Their
@@ -40,16 +38,14 @@ class UserClaim:
         return "UserClaim(…)"
 
 
-@dataclass(frozen=True, slots=True)
-class AdvertisingClaim:
+class AdvertisingClaim(NamedTuple):
     """The platform's advertising id as the player's app was given it; `is_limited` forbids its use."""
 
     advertising_id: str | None
     is_limited: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """Who is speaking.  A field the player left out is None and keeps what was known before.
 
     `is_logged_out` tells "user": null (nobody is logged in) from a hello without the key.
@@ -65,8 +61,7 @@ class Hello:
     consent: Consent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlaylistItem:
+class PlaylistItem(NamedTuple):
     """An item has been loaded.  `is_live` None: not announced; `play_key` "": not resumable."""
 
     player: str
@@ -86,59 +81,51 @@ class Time(NamedTuple):
     duration_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seek:
+class Seek(NamedTuple):
     """A seek began, to `offset_ms` if the player knows it."""
 
     player: str
     offset_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seeked:
+class Seeked(NamedTuple):
     """The seek ended."""
 
     player: str
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(NamedTuple):
     """Playback goes on."""
 
     player: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Playback stands still."""
 
     player: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackRateChanged:
+class PlaybackRateChanged(NamedTuple):
     """Playback goes on at `rate` times normal speed; negative or above 2 is trick play."""
 
     player: str
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class AdImpression:
+class AdImpression(NamedTuple):
     """The first frame of an ad has been shown."""
 
     player: str
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
+class Complete(NamedTuple):
     """The item played to its end."""
 
     player: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(NamedTuple):
     """The item or the player was closed."""
 
     player: str

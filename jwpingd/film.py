@@ -8,29 +8,26 @@ that nothing drifts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FilmEvent = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Ad:
+class Ad(NamedTuple):
     """An ad of `length_s` that begins at `position_s` of the film; 0 is before its first frame."""
 
     position_s: float
     length_s: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """The film stands still for `length_s` at `position_s`."""
 
     position_s: float
     length_s: float = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(NamedTuple):
     """A seek at `position_s` to `to_s`, which takes the player `length_s`."""
 
     position_s: float

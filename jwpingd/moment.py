@@ -6,11 +6,10 @@ and a box without a battery clock may not know it yet when the moment passes (de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """`boot_ms` is CLOCK_BOOTTIME of the boot `boot_id`; `wall_ms` is Unix time, None while unknown."""
 
     boot_id: str

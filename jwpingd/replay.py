@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from jwpingd import ping, wire
 from jwpingd.errors import PlayerError
@@ -25,16 +24,14 @@ MAX_LINE_BYTES = 32 << 20
 """Of a file: a day of playback, recorded as one line, has half of that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """A line that a daemon would have refused."""
 
     line: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(NamedTuple):
     """One ping: `at_ms` after the start of the log, its bucket, and the session's parameters."""
 
     at_ms: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jwpingd.ping import fold
@@ -34,7 +34,7 @@ def entry(
 
 def checkpoint(play: str, *, watched_s: int = 3, sa_ms: int | None = 0, state: str = '{"p":1}') -> Checkpoint:
     """A checkpoint with a will."""
-    will = replace(entry(1, play=play, kind="gab", watched_s=watched_s, sa_ms=sa_ms), id=0)
+    will = entry(1, play=play, kind="gab", watched_s=watched_s, sa_ms=sa_ms)._replace(id=0)
     return Checkpoint(play, will, state)
 
 

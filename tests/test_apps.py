@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def test_a_peer_is_told_by_its_box(box: Path) -> None:
     process = apps.process(100, UID, box / "root")
     assert (process.unit, process.exe) == (expected["unit"], expected["exe"]), expected["about"]
     found = apps.detect(process, box / "root")
-    assert (asdict(found) if found else None) == expected["app"], expected["about"]
+    assert (found._asdict() if found else None) == expected["app"], expected["about"]
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**40])
@@ -189,7 +188,7 @@ def test_any_bytes_in_any_file(contents: dict[str, bytes]) -> None:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(content)
         seen = apps.process(1, UID, root)
-        for process in (seen, replace(seen, exe="/usr/bin/tv")):
+        for process in (seen, seen._replace(exe="/usr/bin/tv")):
             found = apps.detect(process, root)
             for text in (found.id, found.version or "1") if found else ():
                 assert text and text == text.strip() and text.isprintable()
@@ -205,7 +204,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "proc/1/exe").symlink_to("exe")
     process = apps.process(1, UID, tmp_path)
     assert process == Process(UID, str(UID))
-    assert apps.detect(replace(process, exe="/usr/bin/tv"), tmp_path) is None
+    assert apps.detect(process._replace(exe="/usr/bin/tv"), tmp_path) is None
 
 
 def test_a_lookup_reads_so_much_and_no_more(tmp_path: Path) -> None:

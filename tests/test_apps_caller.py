@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from jwpingd.config import AppRule, AppSettings, Config, PlayerSettings, Privacy
 from jwpingd.daemon import app as naming
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import LOOK_UP_S, PeerCaller
+from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.events import Consent
 from jwpingd.server import Claims
@@ -68,7 +68,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def caller_on(sock: socket.socket, root: Path, worker: Worker, **settings: Any) -> PeerCaller:
-    box = Box(Config(analytics_id=AID, **settings), lambda: Device("test"), None, root)
+    box = Box(Config(analytics_id=AID, **settings), lambda: Device("test"), None, UnknownApps(), root)
     return PeerCaller(sock, credentials.peer(sock), lambda: box, worker)
 
 
@@ -91,21 +91,21 @@ def test_the_players_config_id_goes_first(
 ) -> None:
     """`oiid` is the app's own config id, else the configured one, else the installation's."""
     config = Config(analytics_id=AID, player=PlayerSettings(config_id=configured))
-    box = Box(config, lambda: Device("test"), "2bl4leq6")
+    box = Box(config, lambda: Device("test"), "2bl4leq6", UnknownApps())
     caller = PeerCaller(sock, credentials.peer(sock), lambda: box, Worker())
-    facts = caller.facts(replace(WHOLE, config_id=claimed))
+    facts = caller.facts(WHOLE._replace(config_id=claimed))
     assert facts is not None and facts.install_id == expected
 
 
 def test_items_of_unknown_apps_are_counted_and_told_of_once_a_user(caplog: pytest.LogCaptureFixture) -> None:
     """Each counts, also across a reload; the log has a line for each user and configuration."""
     anna, bert = Process(1, "anna"), Process(2, "bert")
-    box = Box(Config(analytics_id=AID), lambda: Device("test"), None)
+    box = Box(Config(analytics_id=AID), lambda: Device("test"), None, UnknownApps())
     for process in (anna, bert, anna):
         box.facts(process, None, Claims())
         box.facts(process, None, WHOLE)
     assert box.unknown_apps.n_items == len(caplog.records) + 1 == 3
-    box = replace(box, unknown_apps=box.unknown_apps.again())
+    box = box._replace(unknown_apps=box.unknown_apps.again())
     box.facts(anna, None, Claims())
     assert (box.unknown_apps.n_items, len(caplog.records)) == (4, 3)
 
@@ -179,7 +179,7 @@ def test_a_pid_that_is_anothers_by_now(sock: socket.socket, root: Path) -> None:
         async with trio.open_nursery() as nursery:
             peer = credentials.Peer(os.getppid(), 1000, 1000)
             (root / "proc" / str(os.getpid())).rename(root / "proc" / str(peer.pid))
-            box = Box(Config(analytics_id=AID), lambda: Device("test"), None, root)
+            box = Box(Config(analytics_id=AID), lambda: Device("test"), None, UnknownApps(), root)
             caller = PeerCaller(sock, peer, lambda: box, run_inline)
             nursery.start_soon(caller.run)
             await caller.prepare(Claims())

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,7 @@ def test_each_piece_of_evidence_has_its_verdict(
     change: dict[str, object], name: str, offset_ms: int | None
 ) -> None:
     """Any one reason for trust is enough, and says which time is right; without one, there is none."""
-    state = judge(replace(NOTHING, **change))  # type: ignore[arg-type]  # rows of several types
+    state = judge(NOTHING._replace(**change))  # type: ignore[arg-type]  # rows of several types
     assert (state.name, state.offset_ms) == (name, offset_ms)
 
 
@@ -117,7 +116,7 @@ def test_each_piece_of_evidence_has_its_verdict(
 )
 def test_the_reason_names_what_decided(change: dict[str, object], words: str) -> None:
     """An operator reads from the reason why the clock is, or is not, believed."""
-    assert words in judge(replace(NOTHING, **change)).reason  # type: ignore[arg-type]  # as above
+    assert words in judge(NOTHING._replace(**change)).reason  # type: ignore[arg-type]  # as above
 
 
 evidence = st.builds(
@@ -143,10 +142,10 @@ def test_more_evidence_never_takes_trust_away(given_evidence: Evidence) -> None:
     assert before.name in {"trusted", "unsynchronised", "implausible"} and before.reason
     assert before.name != "trusted" or before.offset_ms is not None
     for more in (
-        replace(given_evidence, is_kernel_synchronised=True),
-        replace(given_evidence, collector=about(600)),
-        replace(given_evidence, proven_offset_ms=OFFSET_MS),
-        replace(given_evidence, is_always=True),
+        given_evidence._replace(is_kernel_synchronised=True),
+        given_evidence._replace(collector=about(600)),
+        given_evidence._replace(proven_offset_ms=OFFSET_MS),
+        given_evidence._replace(is_always=True),
     ):
         assert judge(more).offset_ms is not None
 
@@ -155,8 +154,7 @@ def test_more_evidence_never_takes_trust_away(given_evidence: Evidence) -> None:
 @given(evidence)
 def test_no_vouching_no_trust(given_evidence: Evidence) -> None:
     """A clock that nobody vouches for is never trusted, however plausible its time is."""
-    alone = replace(
-        given_evidence,
+    alone = given_evidence._replace(
         is_kernel_synchronised=None,
         is_timesync_flag_set=False,
         collector=None,

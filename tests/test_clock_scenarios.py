@@ -23,6 +23,7 @@ from jwpingd.config import Config
 from jwpingd.config.sections import SpoolSettings
 from jwpingd.daemon import Daemon, trusted_time
 from jwpingd.daemon.box import Box
+from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.sockets import listening
 from tests.inline import run, run_inline
@@ -126,7 +127,7 @@ class World:
             self.directory,
             read_config=lambda: config,
             clock=self.clock,
-            box=Box(config, lambda: Device("test"), None),
+            box=Box(config, lambda: Device("test"), None, UnknownApps()),
             run_blocking=run_inline,
             look_up=run_inline,
             make_transport=lambda: Transport(self),

@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -174,7 +173,7 @@ def test_pings_that_lie_close_together_can_be_read(desk: Desk) -> None:
 def test_a_play_says_what_it_is_and_whose(desk: Desk) -> None:
     """Title, live or the film's length, viewer, device and app stand above its timeline."""
     device = Device("test", model=Fact("Box 3000", "test"))
-    facts = replace(FACTS, user_hash="e8fed7c5" * 5, device=device)
+    facts = FACTS._replace(user_hash="e8fed7c5" * 5, device=device)
     desk.send(*good_play(partial(made, facts=facts)))
     live = partial(made, media="LiVeLiV1", play="play00000002", title="News", vd=0, q=0)
     desk.send(live("e", 0), live("s", 500, pw=-1), live("t", 20_500, pw=-1, ti=20))

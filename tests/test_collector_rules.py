@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -106,8 +105,8 @@ CASES: dict[str, tuple[list[str], list[str], str]] = {
         "t is not percent-encoded",
     ),
     "length": (
-        [made("e", 0, facts=replace(FACTS, player_version="1")).replace("epv=1", "epv=" + "1" * 6_200)],
-        [made("e", 0, facts=replace(FACTS, player_version="1" * 500))],
+        [made("e", 0, facts=FACTS._replace(player_version="1")).replace("epv=1", "epv=" + "1" * 6_200)],
+        [made("e", 0, facts=FACTS._replace(player_version="1" * 500))],
         "more than 6144",
     ),
     "quantiles": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -55,11 +54,11 @@ def test_duplicates_are_totalled_once() -> None:
 def test_viewers_are_told_by_user_then_by_installation() -> None:
     """oaid tells viewers apart, oiid where nobody is logged in; a ping with neither has no viewer."""
     viewers = (
-        replace(FACTS, user_hash="a" * 40),
-        replace(FACTS, user_hash="b" * 40),
-        replace(FACTS, user_hash="b" * 40, install_id="zz12cd34"),
+        FACTS._replace(user_hash="a" * 40),
+        FACTS._replace(user_hash="b" * 40),
+        FACTS._replace(user_hash="b" * 40, install_id="zz12cd34"),
         FACTS,
-        replace(FACTS, install_id=None),
+        FACTS._replace(install_id=None),
     )
     starts = [made("s", n, pw=0, play=f"play0000000{n}", facts=facts) for n, facts in enumerate(viewers)]
     assert collected(*starts).totals.total.n_viewers == 3
@@ -69,7 +68,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limits a ping still counts in the total, and pings are kept only up to a number."""
     monkeypatch.setattr(totals, "MAX_MEDIA", 1)
     monkeypatch.setattr(totals, "MAX_VIEWERS", 2)
-    stranger = partial(ANOTHER_FILM, facts=replace(FACTS, install_id="zz12cd34"))
+    stranger = partial(ANOTHER_FILM, facts=FACTS._replace(install_id="zz12cd34"))
     collector = Collector(max_pings=5)
     for target in [*good_play(), *good_play(stranger)]:
         collector.take(target, 0)

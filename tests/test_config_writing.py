@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 
 from jwpingd.config import APP_SETTINGS, SETTINGS, Config, default_toml, load, written
 from jwpingd.config.sections import SECTIONS
+from jwpingd.config.table import NEEDED
 
 SHIPPED = Path(__file__).parent.parent / "config" / "jwpingd.toml"
 ID = "a17e8PTFFffxLgpVuA4vVw"
@@ -55,10 +55,10 @@ def test_every_setting_stands_in_the_file_with_its_default(tmp_path: Path) -> No
 
 def test_the_table_is_whole() -> None:
     """Every field of every section is a setting with a sentence and a default that its kind allows."""
-    assert sum(len(fields(its_class)) for its_class in SECTIONS.values()) + 2 == len(SETTINGS)
+    assert sum(len(its_class._fields) for its_class in SECTIONS.values()) + 2 == len(SETTINGS)
     for setting in SETTINGS.values():
         assert re.fullmatch(r"[A-Z].*\.", setting.comment), setting
-        if setting.default not in (None, MISSING):
+        if setting.default not in (None, NEEDED):
             document = tomllib.loads(re.sub(r"^#(?=[a-z[])", "", default_toml(ID), flags=re.MULTILINE))
             raw = document.get(setting.section, document)[setting.key]
             assert setting.kind.read(raw) == setting.default
@@ -78,13 +78,6 @@ def test_no_line_of_the_file_is_too_long() -> None:
         ({"a": 1}, "{…}"),
         ("http://u:p@h/", '"http://…@h/"'),
         ("http://u:p/x@h/", '"http://…@h/"'),
-        ("http://u:p@x q@h", '"http://…@h"'),
-        ("u:p@h:3128", '"…@h:3128"'),
-        ("//u:p=q@h", '"//…@h"'),
-        ("http:/u:p@h", '"…@h"'),
-        ("proxy = u:p@h", '"proxy = …@h"'),
-        (["u:p@h", "http://u:p@g"], '["…@g"]'),
-        ("tvplayer@living.service", '"tvplayer@living.service"'),
         ("x" * 200, '"' + "x" * 78 + "…"),
         (Path("/a"), '"/a"'),
         (None, "(not set)"),

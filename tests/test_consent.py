@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ class TalkativeCaller(KnownCaller):
 def house_in(directory: Path, **rules: Any) -> House:
     """A house of talkative players, where `rules` are others than usual."""
     house = House(directory, TalkativeCaller)
-    house.server.limits = replace(house.limits, rules=replace(house.limits.rules, **rules))
+    house.server.limits = house.limits._replace(rules=house.limits.rules._replace(**rules))
     return house
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,7 +55,7 @@ def test_in_memory(entries: list[Entry], n_most: int, claimed: set[int], tried_t
 
     What the collector may have already stays as it is, or goes as a whole.
     """
-    numbered = [replace(each, id=idx) for idx, each in enumerate(entries, 1)]
+    numbered = [each._replace(id=idx) for idx, each in enumerate(entries, 1)]
     waiting = Waiting(ping.fold)
     for each in numbered:
         waiting.submissions.append(Submission(each.id, [each], (), ()))
@@ -82,7 +81,7 @@ def test_on_flash(pattern: list[Entry], n_at_once: int) -> None:
         spool = opened(Path(name))
         accepted: list[Entry] = []
         for first in range(1, 2400, n_at_once):
-            batch = [replace(pattern[idx % len(pattern)], id=idx) for idx in range(first, first + n_at_once)]
+            batch = [pattern[idx % len(pattern)]._replace(id=idx) for idx in range(first, first + n_at_once)]
             put(spool, *batch)
             accepted += batch
             assert bytes_in(Path(name)) <= SMALL.max_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from random import Random
 from urllib.parse import unquote
 
@@ -38,6 +37,9 @@ devices = st.builds(
     model=facts_of_boxes,
     firmware=facts_of_boxes,
     language=facts_of_boxes,
+    sign=st.just(""),
+    vendor=st.none(),
+    timezone=st.none(),
 )
 all_facts = st.builds(
     Facts,
@@ -52,6 +54,8 @@ all_facts = st.builds(
     partner_id=st.one_of(st.none(), st.integers(1, 99)),
     ping_spec_version=st.sampled_from([None, "1.0.0"]),
     player_version=st.one_of(st.none(), texts),
+    configured_os=st.none(),
+    configured_sdk=st.none(),
 )
 progresses = st.one_of(
     st.builds(Progress, st.just(0), st.just(0), st.just(-1), st.integers(0, 10**6)),
@@ -70,7 +74,7 @@ def all_pings(draw: st.DrawFn) -> Ping:
     kind = draw(st.sampled_from(["e", "i", "s", "t", "vs", "gab"]))
     progress = None if kind in "ei" else draw(progresses)
     if progress is not None and kind in ("s", "vs"):
-        progress = replace(progress, watched_s=0)
+        progress = progress._replace(watched_s=0)
     return Ping(
         kind,
         Moment("boot", 0, None),

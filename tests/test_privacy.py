@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ async def choose(privacy: Privacy, level: str) -> dict[str, Any]:
 
 
 def keeping() -> Config:
-    return replace(CONFIG, privacy=PrivacySettings(on_opt_out="keep"))
+    return CONFIG._replace(privacy=PrivacySettings(on_opt_out="keep"))
 
 
 # --- while the daemon runs ------------------------------------------------------------------------
@@ -113,7 +112,7 @@ def test_no_player_can_ask_for_more_than_the_box_allows(tmp_path: Path) -> None:
                 ids = {"oaid": facts.user_hash, "oiid": facts.install_id, "ifa": facts.advertising_id}
                 assert keys == {key for key, value in ids.items() if value}
             await choose(privacy, "full")
-            quiet = replace(claims, consent=Consent.NONE)
+            quiet = claims._replace(consent=Consent.NONE)
             assert privacy.box.facts(process, None, quiet) is None
 
     run(main)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ from tests.spool_values import (
 def test_what_is_put_comes_back_after_reopening(tmp_path: Path) -> None:
     """An entry comes back with every field as it was, also without a clean close."""
     first = entry(1)
-    second = replace(entry(2, n_bytes=3000, sa_ms=None), kind="gab", watched_s=0)
+    second = entry(2, n_bytes=3000, sa_ms=None)._replace(kind="gab", watched_s=0)
     spool = opened(tmp_path)
     put(spool, first, second)
     spool.reopen()
@@ -53,7 +52,7 @@ def test_a_batch_is_applied_once(tmp_path: Path) -> None:
     spool.commit(batch)
     spool.commit(batch)
     spool.reopen()
-    spool.commit(replace(batch, puts=(*batch.puts, entry(3))))
+    spool.commit(batch._replace(puts=(*batch.puts, entry(3))))
     account = spool.account()
     assert (account.accepted, account.waiting, account.dropped["opt_out"]) == (3, 2, 1)
     assert account.is_balanced
@@ -109,7 +108,7 @@ def test_dead_letters_are_kept_and_can_be_requeued(tmp_path: Path) -> None:
     assert (letter.entry, letter.reason, letter.wall_ms) == (entry(1), "400", WALL_MS)
     assert (spool.account().set_aside, spool.account().is_balanced) == (1, True)
     assert spool.requeue([1, 9], [spool.next_id(), spool.next_id() + 1]) == 1
-    assert rows_of(spool) == [entry(2), replace(entry(1), id=3)]
+    assert rows_of(spool) == [entry(2), entry(1)._replace(id=3)]
     account = spool.account()
     assert (account.accepted, account.set_aside, account.waiting, account.is_balanced) == (2, 0, 2, True)
     assert spool.next_id() == 4
@@ -117,7 +116,7 @@ def test_dead_letters_are_kept_and_can_be_requeued(tmp_path: Path) -> None:
 
 def test_dead_letters_are_bounded(tmp_path: Path) -> None:
     """Of too many dead letters, or too large ones, the oldest are dropped and counted."""
-    limits = replace(SMALL, max_set_aside=3)
+    limits = SMALL._replace(max_set_aside=3)
     spool = opened(tmp_path, limits)
     put(spool, *(entry(idx) for idx in range(1, 6)), *(entry(idx, n_bytes=5000) for idx in range(6, 30)))
     spool.commit(Batch(2, set_aside=tuple((idx, "x") for idx in range(1, 6))))
@@ -155,9 +154,9 @@ def test_old_entries_expire_unless_claimed(tmp_path: Path) -> None:
 def test_a_purge_leaves_nothing_in_any_file(tmp_path: Path) -> None:
     """After a purge no byte of the pings, dead letters and checkpoints is in the directory."""
     spool = opened(tmp_path)
-    secret = [replace(entry(idx, play="p"), target="SECRET" * 5 * idx) for idx in range(1, 60, 2)]
+    secret = [entry(idx, play="p")._replace(target="SECRET" * 5 * idx) for idx in range(1, 60, 2)]
     kept = [entry(idx, play="q", n_bytes=40 * idx) for idx in range(2, 60, 2)]
-    will = replace(secret[0], id=0)
+    will = secret[0]._replace(id=0)
     put(spool, *secret, *kept)
     (tmp_path / "spool.damaged.db").write_bytes(b"SECRET")
     spool.commit(Batch(2, set_aside=((1, "400"),), checkpoints=(Checkpoint("p", will, "SECRET"),)))
@@ -244,7 +243,7 @@ def test_closing_twice_and_using_after_closing(tmp_path: Path) -> None:
     assert [each.id for each in before.rows] == [1]
 
 
-def test_limits_below_the_least_are_refused() -> None:
+def test_limits_below_the_least_are_refused(tmp_path: Path) -> None:
     """A spool of less than 1 MiB cannot keep its promises."""
     with pytest.raises(ValueError, match="1048576"):
-        Limits(max_bytes=(1 << 20) - 1)
+        Spool.open(tmp_path, Limits(max_bytes=(1 << 20) - 1), fold=fold)

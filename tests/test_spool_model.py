@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -82,7 +81,7 @@ class StoreAndModel(RuleBasedStateMachine):
             self.known_offset_ms = offset_ms
         for entry_id, each in self.rows.items():
             if each.sa_ms is None:
-                self.rows[entry_id] = replace(each, sa_ms=each.boot_ms + offset_ms, is_guessed=is_guess)
+                self.rows[entry_id] = each._replace(sa_ms=each.boot_ms + offset_ms, is_guessed=is_guess)
 
     @rule(is_closed_first=st.booleans())
     def reopen(self, is_closed_first: bool) -> None:

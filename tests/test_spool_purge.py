@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ SECRET = "5ecret5ecret"
 def of(entry_id: int, user: str, n_bytes: int = 300) -> Entry:
     """An entry that names a user."""
     made = entry(entry_id, n_bytes=n_bytes)
-    return replace(made, target=f"{made.target}&oaid={user}")
+    return made._replace(target=f"{made.target}&oaid={user}")
 
 
 def nothing_of(user: str) -> Purge:
@@ -60,7 +59,7 @@ def test_a_purge_of_the_box_takes_other_versions_stores(tmp_path: Path) -> None:
     put(spool, of(1, SECRET))
     (tmp_path / "spool.v9.db").write_text(SECRET)
     (tmp_path / "spool.v9.db-wal").write_text(SECRET)
-    purge(spool, replace(nothing_of(SECRET), is_of_box=True))
+    purge(spool, nothing_of(SECRET)._replace(is_of_box=True))
     assert files_with(tmp_path, SECRET) == []
     assert not list(tmp_path.glob("*.v9.*"))
 
@@ -73,7 +72,7 @@ def test_rows_are_shortened_where_nobody_may_have_tried_them(tmp_path: Path) -> 
         put(spool, *(of(idx, SECRET, n_bytes=100 * idx) for idx in range(1, 9)), tried_to=tried_in_store)
         purge(spool, Purge(nobody, "opt_out", tried_to=tried_in_run))
         expected = [of(idx, SECRET, n_bytes=100 * idx) for idx in range(4, 9)]
-        assert rows_of(spool) == [replace(each, target=nobody(each.target)) for each in expected]
+        assert rows_of(spool) == [each._replace(target=nobody(each.target)) for each in expected]
         assert (spool.account().dropped["opt_out"], spool.account().is_balanced) == (3, True)
         assert files_with(directory, SECRET) == []
         spool.close()
@@ -84,11 +83,11 @@ def test_dead_letters_and_checkpoints_obey(tmp_path: Path) -> None:
     """A dead letter was tried, so it goes; a will is shortened, and its play's state goes with the user."""
     spool = opened(tmp_path)
     put(spool, of(1, SECRET), of(2, "other"))
-    will = replace(of(7, SECRET), id=0, play="c")
+    will = of(7, SECRET)._replace(id=0, play="c")
     kept = (checkpoint("a"), Checkpoint("b", None, "state"))
     spool.commit(Batch(2, set_aside=((1, "400"),), checkpoints=(*kept, Checkpoint("c", will, SECRET))))
     purge(spool, Purge(lambda target: nobody(target) if SECRET in target else target, "opt_out"))
-    shortened = replace(will, target=nobody(will.target))
+    shortened = will._replace(target=nobody(will.target))
     assert spool.checkpoints() == [*kept, Checkpoint("c", shortened, "")]
     assert spool.set_aside_rows() == [] and ids_of(spool) == [2]
     assert spool.account().is_balanced

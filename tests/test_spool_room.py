@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,8 @@ def test_only_neighbours_that_were_never_tried_are_folded(tmp_path: Path) -> Non
         entry(9, play="c"),  # claimed
         entry(10, play="d", kind="gab"),
         entry(11, play="d", kind="gab"),
-        replace(entry(12, play="e"), target="/v1/jwplayer6/ping.gif?e=t&oaid=1&ti=5"),
-        replace(entry(13, play="e"), target="/v1/jwplayer6/ping.gif?e=t&oaid=2&ti=5"),
+        entry(12, play="e")._replace(target="/v1/jwplayer6/ping.gif?e=t&oaid=1&ti=5"),
+        entry(13, play="e")._replace(target="/v1/jwplayer6/ping.gif?e=t&oaid=2&ti=5"),
     )
     put(spool, *fixed, tried_to=2)
     claimed = frozenset({9})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from jwpingd.spool import Batch
@@ -18,7 +17,7 @@ def test_a_known_clock_gives_exact_times(tmp_path: Path) -> None:
     spool.commit(Batch(1, puts=(held, known), checkpoints=(checkpoint("a", sa_ms=None),)))
     assert spool.account().held == 1
     assert spool.fix_times("boot-1", OFFSET_MS) == 1
-    assert rows_of(spool) == [replace(held, sa_ms=OFFSET_MS + 70), known]
+    assert rows_of(spool) == [held._replace(sa_ms=OFFSET_MS + 70), known]
     assert spool.checkpoints() == [checkpoint("a")]
     assert (spool.account().held, spool.account().clock_guessed) == (0, 0)
     assert spool.fix_times("boot-1", OFFSET_MS + 9_000_000) == 0
@@ -81,7 +80,7 @@ def test_held_too_long(tmp_path: Path) -> None:
 def test_a_guessed_put_is_counted(tmp_path: Path) -> None:
     """A ping that comes with a guessed time counts as guessed."""
     spool = opened(tmp_path)
-    put(spool, replace(entry(1), is_guessed=True), entry(2))
+    put(spool, entry(1)._replace(is_guessed=True), entry(2))
     assert spool.account().clock_guessed == 1
     assert rows_of(spool)[0].is_guessed
 

@@ -181,7 +181,6 @@ MAY_BE_LOADED = {
 OF_ITS_OWN = {
     *("apps", "clock", "config", "control", "daemon", "device", "errors", "events", "identity", "moment"),
     *(
-        "interrupt",
         "network",
         "notify",
         "ping",

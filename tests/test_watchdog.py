@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -218,7 +217,7 @@ def test_the_line_says_what_matters_most(
         readers = VirtualReaders(NOW_MS, boot="boot")
         readers.is_kernel = is_set or None
         boot_ms = readers.boottime_ms() - 1000 * age_s
-        oldest = replace(entry(), boot_ms=boot_ms) if n_waiting else None
+        oldest = entry()._replace(boot_ms=boot_ms) if n_waiting else None
         account = Account(accepted=n_waiting, waiting=n_waiting, oldest=oldest)
         assert line(account, store, uplink, Clock(readers), 2) == said
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,7 +56,7 @@ def test_a_batch_stays_below_its_size(tmp_path: Path) -> None:
     async def main() -> None:
         spool = moody_spool(tmp_path)
         async with running(writer_on(spool, memory_max=100_000)) as writer:
-            long = replace(entry("e"), target="/v1/jwplayer6/ping.gif?t=" + 1000 * "x")
+            long = entry("e")._replace(target="/v1/jwplayer6/ping.gif?t=" + 1000 * "x")
             n_entries = 3 * spool.limits.max_batch_bytes // len(long.target)
             tickets = [writer.submit([long]) for _ in range(n_entries)]
             await writer.wait_durable(tickets[-1])
@@ -101,27 +100,6 @@ def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
             await writer.wait_durable(writer.submit([entry("e"), entry("s")]))
             assert writer.account().accepted == 2 and writer.account().is_balanced
             assert len(spool.waiting(10)) == 2
-
-    run(main)
-
-
-def test_what_memory_dropped_is_told_while_flash_refuses(tmp_path: Path) -> None:
-    """It may refuse for good; and what was told then counts once when flash takes again."""
-
-    async def main() -> None:
-        spool, told = moody_spool(tmp_path), list[int]()
-        writer: Writer = writer_on(spool, memory_max=5, on_commit=lambda: told.append(writer.n_dropped_full))
-        async with running(writer):
-            await writer.wait_durable(writer.submit([entry("e")]))
-            spool.refuses = True
-            for number in range(20):
-                await trio.sleep(0.1)
-                writer.submit([entry("e", play=f"other{number:07d}")])
-            await trio.sleep(1)
-            assert told[0] == 0 and told[-1] == 15 == writer.account().dropped["full"]
-            spool.refuses = False
-            await writer.wait_durable(writer.submit([]))
-            assert told[-1] == writer.n_dropped_full == spool.account().dropped["full"]
 
     run(main)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LENGTH = 255
 """As long as a file name; no id or version of a real app comes near it."""
@@ -11,8 +11,7 @@ MAX_LENGTH = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(NamedTuple):
     """`source` names the evidence for the id.  A version that nobody knows is None, never empty."""
 
     id: str

@@ -6,7 +6,6 @@ version: the package has one that owns the executable or, where that cannot be r
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from jwpingd.apps import containers, flatpak, packages, snap, units
@@ -31,4 +30,4 @@ def detect(process: Process, root: Path = Path("/")) -> App | None:
         return package
     if package is None and process.unit is not None:
         package = packages.owner(files, units.package_file(files, process.unit))
-    return replace(found, version=package.version) if package else found
+    return found._replace(version=package.version) if package else found

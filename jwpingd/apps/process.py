@@ -10,8 +10,8 @@ import os
 import pwd
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.apps import cgroups, units
 
@@ -22,8 +22,7 @@ MAX_ARGUMENTS = 16
 _DELETED = " (deleted)"
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """The evidence for who a peer is.  Empty: not readable, or not there.
 
     `exe` is a path of the box's own file system: None also for a program of another root, a container's

@@ -12,7 +12,8 @@ import hashlib
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _ID = "[0-9A-Za-z]{8}"
@@ -25,17 +26,15 @@ _NAMED_BY_ID = re.compile(rf"({_ID})(?:-[0-9A-Za-z]+)?\.[0-9A-Za-z]+")
 ID_OPTION, TITLE_OPTION = "jwpingd-mediaid", "jwpingd-title"
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """What a player says of what it plays: path or URL, its own title, the options of the file."""
 
     path: str
     title: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What jwpingd is told of it."""
 
     media_id: str

@@ -56,7 +56,8 @@ def _with_configuration(loaded: Loaded, paths: Paths, *, is_offline: bool) -> It
     yield consent(paths.state_dir, config)
     yield sockets(config, paths)
     yield evidence(config, paths.state_dir)
-    yield collector(config, is_asked=not is_offline)
+    if not is_offline:
+        yield collector(config)
 
 
 def _without_configuration(paths: Paths) -> Iterator[Section]:

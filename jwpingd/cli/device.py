@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwpingd import platforms
 from jwpingd.cli import common
@@ -26,8 +25,7 @@ _NOT_SENT = ("vendor", "timezone")
 _ANY_ANALYTICS_ID = "analytics_id=0000000000000000000000"
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """All that is told; `doubts` are the problems of a configuration that was therefore left out."""
 
     device: Device

@@ -6,8 +6,8 @@ The contents are the repository's `systemd/` and `config/`, which the package ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import resources
+from typing import NamedTuple
 
 CONFIGURATION = "/etc/jwpingd/config.toml"
 PART_FILES = "/etc/jwpingd/conf.d"
@@ -16,8 +16,7 @@ _UNITS = "/usr/lib/systemd/system"
 _SHIPPED_COMMAND = b"\nExecStart=/usr/bin/jwpingd run\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One file: its absolute path on the box and its content.  `is_operators`: to be changed there."""
 
     path: str

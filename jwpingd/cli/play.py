@@ -9,8 +9,8 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.config import paths
 from jwpingd.errors import OperatorError
@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return _conclude(args, n_written, round((time.monotonic() - written_s) * 1000), answer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What the daemon said up to the answer to the last event."""
 
     is_acknowledged: bool

@@ -6,13 +6,12 @@ gives bounds, and several of them narrower ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DATE_STEP_MS = 1000  # RFC 9110 §5.6.7: an HTTP date has no fractions.
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """True Unix time minus boottime is at least `low_ms` and at most `high_ms`."""
 
     low_ms: int

@@ -9,7 +9,7 @@ when somebody sets the clock, so a step that nobody vouches for changes the cloc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jwpingd.clock.bounds import Bounds
 
@@ -25,8 +25,7 @@ STEP_MS = 500
 """Wall minus boottime moves only when the clock is set, or by 1000 ms at a leap second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """All that is known of the wall clock at one moment.
 
     An *offset* is Unix time minus boottime.  `is_kernel_synchronised` is None where the sandbox does not
@@ -59,8 +58,7 @@ class Evidence:
         return self.proven_offset_ms is not None and abs(self.offset_ms - self.proven_offset_ms) > STEP_MS
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(NamedTuple):
     """The verdict: `name` is "trusted", "unsynchronised" or "implausible"; `reason` is for operators.
 
     `offset_ms` (Unix time minus boottime) is set if the true time is known: always while trusted, and

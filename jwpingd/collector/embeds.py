@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jwpingd.collector.seen import Seen
 
 _LAST_NUMBER = 99_999  # The count stays there (ping interface §5).
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     setup_ms: int
     number: int
 

@@ -7,9 +7,9 @@ one refusal, after which the connection is to be closed; never an exception.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import NamedTuple
 
 MAX_REQUEST_LINE_BYTES = 8 * 1024  # What common servers allow; a target has 6 KiB at most.
 MAX_HEADER_BYTES = 16 * 1024
@@ -21,8 +21,7 @@ _REQUEST_LINE = re.compile(rb"(%b) (\S+) HTTP/([0-9])\.([0-9])" % _TOKEN.pattern
 _TARGET = re.compile(rb"/[\x21-\x7e]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request.  `target` is path and query as sent; `is_last`: the client wants no other after it."""
 
     method: str
@@ -30,8 +29,7 @@ class Request:
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Bytes that are no request we take.  Nothing after them can be read."""
 
     status: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jwpingd.collector.rules import Checker, Verdict
 from jwpingd.collector.totals import Totals
@@ -14,8 +14,7 @@ MAX_PINGS = 2_000
 """Newest pings kept whole; about 3 KB each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One ping as it arrived.  `at_ms` is the collector's wall clock; `parameters` are in clear text."""
 
     at_ms: int

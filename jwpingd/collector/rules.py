@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from jwpingd.collector.embeds import Embeds
@@ -26,8 +26,7 @@ Every step lies on a whole second, so the truncated duration decides as well as 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What was found of one ping.  A duplicate, byte for byte, has no violations: it is only counted."""
 
     violations: tuple[str, ...]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WHOLE = re.compile(r"-?[0-9]{1,15}")  # 15 digits: the longest number that the interface knows is sa
 
 _PROGRESS_KEYS = frozenset({"vd", "q", "pw", "ti"})
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What a ping says.  A value that is missing or not a number is None, a missing text is empty.
 
     `viewer` is the app user if one is logged in, else the installation, else empty (anonymous).

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Cut(Enum):
@@ -18,8 +18,7 @@ class Cut(Enum):
     """The ping was taken and its answer is lost: a duplicate must follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(NamedTuple):
     """What happens to one request for a ping.  Only status 200 takes it."""
 
     status: int = 200

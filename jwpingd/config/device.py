@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +20,7 @@ def overridden(device: Device, settings: DeviceSettings, origins: Mapping[str, s
     facts: dict[str, Any] = {
         name: fact for name in _OVERRIDES if (fact := configured(settings, name, origins)) is not None
     }
-    return replace(device, **facts)
+    return device._replace(**facts)
 
 
 def configured(settings: DeviceSettings, name: str, origins: Mapping[str, str] = _NO_ORIGINS) -> Fact | None:

@@ -7,8 +7,8 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.config.places import Path as KeyPath
 from jwpingd.config.places import Places, Statement
@@ -27,8 +27,7 @@ WHOLE_FILE = "file"
 """What stands for the key where a problem is the file's, not a setting's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value comes from.  `file` is a path, "--set" or "default"; `line` is 0 where there is none."""
 
     file: str
@@ -38,8 +37,7 @@ class Origin:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """`name` is the file's path or "--set".  `text` is the override's value as it was given."""
 
     name: str
@@ -60,7 +58,7 @@ def read_file(path: Path) -> Document:
     """The file as a document.  Raises ConfigError when it cannot be read or is not TOML."""
     name = str(path)
     try:
-        text = _content(path).decode().removeprefix("\ufeff")  # Some editors begin every file with it.
+        text = _content(path).decode()
     except OSError as exc:
         raise _refusal(name, 0, WHOLE_FILE, f"cannot be read: {exc.strerror or exc}") from exc
     except UnicodeDecodeError as exc:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_SOCKET_PATH_BYTES = 107
 """sun_path of unix(7) holds 108 bytes, one of which is the final zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a value must be: `words` completes the sentence "must be …".
 
     `choices` are the texts allowed where there are few; the nearest is named when one is misspelt.

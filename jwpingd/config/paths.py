@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.config.kinds import MAX_SOCKET_PATH_BYTES
 from jwpingd.config.sections import Config
@@ -21,8 +21,7 @@ _ROOTS_STATE = Path("/var/lib/jwpingd")
 _ROOTS_RUNTIME = Path("/run/jwpingd")
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """`config_files` are to be read in order, later ones win; `looked_in` is where they were sought."""
 
     config_files: tuple[Path, ...]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.config.documents import WHOLE_FILE, Document, read_file, read_override
 from jwpingd.config.draft import DEFAULT, Draft
@@ -15,8 +15,7 @@ from jwpingd.errors import ConfigError, Problem
 from jwpingd.ping import LISTED_SYSTEMS
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A valid configuration and how it came about.
 
     `origins`: dotted key → "default", "FILE:LINE" or "--set", for every setting; entry n of the

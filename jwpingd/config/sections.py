@@ -1,15 +1,13 @@
 """The one table of settings: what can be configured, its default, what is allowed, and what it is for.
 
-Each section of the configuration file is a frozen dataclass, each of its fields a setting.  From
+Each section of the configuration file is a class of values, each of its fields a setting.  From
 here come validation, the shipped file `config/jwpingd.toml` and the documentation.  Annotations
 are evaluated in this file, because they hold the rest of the row.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from jwpingd.config import kinds
 from jwpingd.config.kinds import Kind
@@ -36,8 +34,7 @@ _USER_AGENT = kinds.pattern(
 _LEVELS = ("debug", "info", "warning", "error")
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """The columns of a setting's row besides its name, type and default.
 
     `comment` is one sentence.  `example` stands in the shipped file where there is no default to show.
@@ -49,8 +46,7 @@ class About:
     example: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class AppSettings:
+class AppSettings(NamedTuple):
     """The app, for players that do not say and were not detected."""
 
     id: Annotated[
@@ -59,8 +55,7 @@ class AppSettings:
     version: Annotated[str | None, About(_NAME, "The app's version.", example="2.4.1")] = None
 
 
-@dataclass(frozen=True, slots=True)
-class AppRule:
+class AppRule(NamedTuple):
     """What to say for players whose process matches.  Settings left out stay as they would be anyway.
 
     `match` has at least one of the keys in `MATCH_KEYS`; all that are there must fit.
@@ -86,8 +81,7 @@ MATCH_KEYS = {
 MATCH_VALUE = kinds.text(_PATH_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSettings:
+class DeviceSettings(NamedTuple):
     """What to say of the box in place of what was detected."""
 
     os: Annotated[
@@ -107,8 +101,7 @@ class DeviceSettings:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlayerSettings:
+class PlayerSettings(NamedTuple):
     """What all pings say of the player."""
 
     partner_id: Annotated[
@@ -125,8 +118,7 @@ class PlayerSettings:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class IdentitySettings:
+class IdentitySettings(NamedTuple):
     """Who the viewer is said to be."""
 
     token_claim: Annotated[
@@ -140,8 +132,7 @@ class IdentitySettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PrivacySettings:
+class PrivacySettings(NamedTuple):
     """How much of the user may be told."""
 
     consent: Annotated[
@@ -157,8 +148,7 @@ class PrivacySettings:
     ] = "purge"
 
 
-@dataclass(frozen=True, slots=True)
-class SocketSettings:
+class SocketSettings(NamedTuple):
     """The socket that players write to.  A socket from systemd wins over path, mode and group."""
 
     path: Annotated[
@@ -191,8 +181,7 @@ class SocketSettings:
     ] = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(NamedTuple):
     """Plays that outlive a lost connection or a power cut."""
 
     resume_s: Annotated[
@@ -204,8 +193,7 @@ class SessionSettings:
     ] = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
+class SpoolSettings(NamedTuple):
     """The store of pings that wait for delivery."""
 
     max_bytes: Annotated[
@@ -217,8 +205,7 @@ class SpoolSettings:
     ] = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class UplinkSettings:
+class UplinkSettings(NamedTuple):
     """Delivery to the collector."""
 
     concurrency: Annotated[int, About(kinds.whole(1, 64), "Requests in flight at a time.")] = 4
@@ -256,8 +243,7 @@ class UplinkSettings:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
+class TlsSettings(NamedTuple):
     """How the collector's certificate is verified.  Verification cannot be switched off."""
 
     ca_file: Annotated[
@@ -270,8 +256,7 @@ class TlsSettings:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSettings:
+class ClockSettings(NamedTuple):
     """When the wall clock may be believed."""
 
     trust: Annotated[
@@ -291,8 +276,7 @@ class ClockSettings:
     ] = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """What is written to the journal."""
 
     level: Annotated[
@@ -301,8 +285,7 @@ class LogSettings:
     ] = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The whole configuration.  Immutable: a reload makes another one."""
 
     analytics_id: Annotated[
@@ -327,8 +310,6 @@ class Config:
 
 
 SECTIONS: dict[str, type[Any]] = {
-    part.name: type(part.default)
-    for part in dataclasses.fields(Config)
-    if dataclasses.is_dataclass(part.default)
+    name: type(default) for name, default in Config._field_defaults.items() if hasattr(default, "_fields")
 }
-"""Section → its dataclass, in the order of the file.  `apps`, a list of tables, is not among them."""
+"""Section → its class, in the order of the file.  `apps`, a list of tables, is not among them."""

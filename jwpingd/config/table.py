@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass
+from typing import Any, NamedTuple
 
 from jwpingd.config.kinds import Kind
 from jwpingd.config.sections import SECTIONS, About, AppRule, Config
 
+NEEDED = object()
+"""Stands for the default of a setting that has none."""
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+
+class Setting(NamedTuple):
     """One setting.  `section` is "" for the two that stand before all sections, "apps" for a rule's.
 
-    `default` is None where the setting is not set by default, and MISSING where it must be given.
+    `default` is None where the setting is not set by default, and NEEDED where it must be given.
     """
 
     section: str
@@ -38,19 +39,18 @@ class Setting:
     @property
     def is_mandatory(self) -> bool:
         """Whether there is no default."""
-        return self.default is MISSING
+        return self.default is NEEDED
 
 
-def _rows(section: str, its_class: type) -> Iterable[Setting]:
-    annotations = its_class.__annotations__
-    for part in dataclasses.fields(its_class):
-        (about, *_) = getattr(annotations[part.name], "__metadata__", (None,))
+def _rows(section: str, its_class: Any) -> Iterable[Setting]:
+    for name, annotation in its_class.__annotations__.items():
+        (about, *_) = getattr(annotation, "__metadata__", (None,))
         if isinstance(about, About):
-            row = (about.kind, about.comment, about.unit, about.example)
-            yield Setting(section, part.name, part.default, *row)
+            default = its_class._field_defaults.get(name, NEEDED)
+            yield Setting(section, name, default, about.kind, about.comment, about.unit, about.example)
 
 
-_CLASSES: dict[str, type] = {"": Config, **SECTIONS}
+_CLASSES: dict[str, Any] = {"": Config, **SECTIONS}
 
 BY_SECTION = {
     section: {setting.key: setting for setting in _rows(section, its_class)}

@@ -7,8 +7,8 @@ import json
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import trio
 
@@ -24,8 +24,7 @@ Answer = Mapping[str, Any]
 Followed = AsyncGenerator[Answer, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(NamedTuple):
     """What can be asked.  Either kind raises OperatorError to refuse.
 
     One of `answers` gives its answer.  One of `followed` gives a generator; the operator gets an empty
@@ -33,7 +32,7 @@ class Commands:
     """
 
     answers: Mapping[str, Callable[[Request], Awaitable[Answer]]]
-    followed: Mapping[str, Callable[[Request], Followed]] = field(default_factory=dict)
+    followed: Mapping[str, Callable[[Request], Followed]] = MappingProxyType({})
 
     async def answer(self, request: Request) -> tuple[Answer, Followed | None]:
         """The first answer, and what follows it."""

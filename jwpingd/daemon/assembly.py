@@ -15,6 +15,7 @@ from jwpingd.config import Config
 from jwpingd.daemon import trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.box_device import BoxDevice
+from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.events import Consent
 from jwpingd.identity import ADVERTISING_ID, INSTALL_ID, StoredId
 from jwpingd.server import Limits, Rules
@@ -47,6 +48,7 @@ def box(config: Config, state_dir: Path, root: Path = Path("/"), *, consent: Con
         config,
         BoxDevice(config, root),
         install_id=stored(INSTALL_ID, is_wanted=settings.install_id),
+        unknown_apps=UnknownApps(),
         advertising_id=stored(ADVERTISING_ID, is_wanted=settings.advertising_id == "generate"),
         consent=consent,
         root=root,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd import identity
 from jwpingd.apps import App, Process
@@ -17,8 +17,7 @@ from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """One configuration applied to one box, whose files are below `root`; a reload makes another one.
 
     `device` gives the box as it is now.  `install_id` and `advertising_id` are those that were made here.
@@ -28,10 +27,10 @@ class Box:
     config: Config
     device: Callable[[], Device]
     install_id: str | None
+    unknown_apps: UnknownApps
     root: Path = Path("/")
     advertising_id: str | None = None
     consent: Consent = Consent.FULL
-    unknown_apps: UnknownApps = field(default_factory=UnknownApps)
 
     def facts(self, process: Process, detected: App | None, claims: Claims) -> Facts | None:
         """The facts of a play that begins now; None where consent allows no ping at all."""

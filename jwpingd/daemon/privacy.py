@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +45,7 @@ class Privacy:
         state_dir: Path,
         run_blocking: RunBlocking,
     ) -> None:
-        self.box = replace(box, consent=consent.level)
+        self.box = box._replace(consent=consent.level)
         self.consent = consent
         self._writer = writer
         self._plays = plays
@@ -121,7 +120,7 @@ class Privacy:
         """The ids that are stored; those that are missing are made."""
         level = self.consent.level
         made = await self._run_blocking(lambda: self._make_box(level))
-        self.box = replace(self.box, install_id=made.install_id, advertising_id=made.advertising_id)
+        self.box = self.box._replace(install_id=made.install_id, advertising_id=made.advertising_id)
 
     async def _on_flash(self, work: Callable[[], None], loss: str) -> None:
         try:
@@ -134,7 +133,7 @@ class Privacy:
     def _take_effect(self, level: Consent) -> None:
         """For plays to come, for those that run, and for what waits."""
         self.consent = BoxConsent(level)
-        self.box = replace(self.box, consent=level)
+        self.box = self.box._replace(consent=level)
         restriction = Restriction.of(level)
         if restriction > self._applied:
             for connection in self._server.connections:

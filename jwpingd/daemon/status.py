@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from typing import Any
 
 from jwpingd import __version__
@@ -35,7 +34,7 @@ def report(
         "boot_ms": now.boot_ms,
         "up_s": round((now.boot_ms - started_boot_ms) / 1000, 1),
         **_counters(account, clock),
-        "store": {"state": "degraded" if store.reason else "ok", **asdict(store)},
+        "store": {"state": "degraded" if store.reason else "ok", **store._asdict()},
         "clock": _clock(clock, now),
         "uplink": uplink,
         "plays_held": n_held_plays,
@@ -49,8 +48,7 @@ def of_uplink(state: UplinkStatus | None) -> dict[str, Any]:
     """How delivery stands, as JSON values; before it has begun it counts as offline."""
     if state is None:
         return {"is_online": False, "last_error": "not started yet"}
-    values = {part.name: getattr(state, part.name) for part in fields(state)}
-    return values | {"retries": dict(state.retries)}
+    return state._asdict() | {"retries": dict(state.retries)}
 
 
 def age_s(account: Account, clock: Clock) -> float | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _NAME = "last-trusted-ms"
 _WORTH_WRITING_MS = 24 * 3600 * 1000  # flash is spared what a day's difference does not change
@@ -17,8 +17,7 @@ _SAME_OFFSET_MS = 500  # nor does this: a tenth of it is already more than readi
 MAX_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedTime:
+class TrustedTime(NamedTuple):
     """`wall_ms` is Unix time, 0 where none was kept.
 
     `proven_offset_ms` is Unix time minus boottime as proven in the boot `boot_id`, None if it was not.

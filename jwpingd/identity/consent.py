@@ -5,8 +5,8 @@ The law: a choice that cannot be read counts as the strictest one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.events import Consent
 from jwpingd.identity.files import read_words, replace_durably
@@ -14,8 +14,7 @@ from jwpingd.identity.files import read_words, replace_durably
 FILE_NAME = "consent"
 
 
-@dataclass(frozen=True, slots=True)
-class BoxConsent:
+class BoxConsent(NamedTuple):
     """`level` is the most that any player may ask for.  `fault` says why the choice cannot be read, or "".
 
     `is_chosen` is False where nobody ever chose: `level` is then full.

@@ -11,14 +11,13 @@ import re
 import secrets
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.identity.files import read_words, remove_durably, replace_durably
 
 
-@dataclass(frozen=True, slots=True)
-class StoredId:
+class StoredId(NamedTuple):
     """One kind of id: the name of its file, its form, and how a new one is drawn."""
 
     file_name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import IntEnum
 
 from jwpingd.events import Consent
@@ -31,7 +30,7 @@ class Restriction(IntEnum):
             return None
         if self is Restriction.ANONYMOUS:
             return facts.without_user()
-        return replace(facts, advertising_id=None) if self is Restriction.NO_ADVERTISING else facts
+        return facts._replace(advertising_id=None) if self is Restriction.NO_ADVERTISING else facts
 
     def target(self, target: str) -> str | None:
         """What is left of a request target, None where nothing may be sent; unchanged if it told nothing."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BUCKETS = {
     "jwplayer6": "/v1/jwplayer6/ping.gif",
@@ -16,8 +16,7 @@ BUCKETS = {
 """Bucket → path of the request target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An event of the interface: its short name on the wire, its bucket, and when it is sent."""
 
     kind: str
@@ -56,8 +55,7 @@ LISTED_SYSTEMS = {
 """The operating systems that the interface lists → the platform number that follows from each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One parameter: its wire key, what it means, its form in words and as a pattern, and where it is due.
 
     `presence` is "required" on every ping, "optional", or "progress": required on s, t, vs and gab,

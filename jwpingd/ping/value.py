@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwpingd.device import Device, Fact
 from jwpingd.moment import Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a play has come: the part of a ping that only s, t, vs and gab carry.
 
     Live plays have `duration_s` 0, `n_quantiles` 0 and `position_128ths` -1.  `watched_s` are the
@@ -23,8 +21,7 @@ class Progress:
     watched_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """One event of one play, as the session saw it.  `kind` is the wire's short name: e i s t vs gab."""
 
     kind: str
@@ -38,8 +35,7 @@ class Ping:
     progress: Progress | None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What all pings of a play share.  None: not known, or not to be told (consent).
 
     `configured_os` and `configured_sdk` override what follows from the device.  `feed_id` is the
@@ -62,12 +58,14 @@ class Facts:
 
     def without_user(self) -> Facts:
         """The same facts with nothing in them that tells one user, or one installation, from another."""
-        return replace(self, user_hash=None, install_id=None, advertising_id=None)
+        return self._replace(user_hash=None, install_id=None, advertising_id=None)
 
 
 def facts_to_json(facts: Facts) -> dict[str, Any]:
     """The facts as JSON values, for the checkpoint of a play that may be resumed."""
-    return asdict(facts)
+    device = facts.device._asdict()
+    read = {name: fact._asdict() if isinstance(fact, Fact) else fact for name, fact in device.items()}
+    return facts._asdict() | {"device": read}
 
 
 def facts_from_json(values: dict[str, Any]) -> Facts:

@@ -6,7 +6,6 @@ a root, files only, once at start and at SIGHUP; what the viewer may change is r
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from jwpingd.device import Device
@@ -61,8 +60,7 @@ def renewed(device: Device, root: Path) -> Device:
     """`device` with what the viewer may have changed since, language and time zone, as they are now."""
     platform = next(platform for platform in PROBES if platform.name == device.platform)
     now = Root(root)
-    return replace(
-        device,
+    return device._replace(
         language=platform.fact("language", now, device.sign),
         timezone=platform.fact("timezone", now, device.sign),
     )

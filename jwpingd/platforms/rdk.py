@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from jwpingd.device import joined_source
 from jwpingd.platforms.forms import assignments, colons_or_equals
@@ -119,4 +118,4 @@ PLATFORM = Platform(
     ),
     timezone=(whole("/opt/persistent/timeZoneDST"),),
 )
-GATEWAY = replace(PLATFORM, name="rdk-b", sign=_is_gateway)
+GATEWAY = PLATFORM._replace(name="rdk-b", sign=_is_gateway)

@@ -7,8 +7,7 @@ says something is the field; the others are told to whoever asks what was tried.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from jwpingd import device
 from jwpingd.device import Device, Fact
@@ -18,8 +17,7 @@ from jwpingd.platforms.root import Absent, Attempt, Root
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value may stand: `find` gives it with its exact source, or raises Absent."""
 
     source: str
@@ -44,8 +42,7 @@ _MEANINGS: dict[str, Callable[[str], str]] = {
 FIELDS = tuple(_MEANINGS)
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(NamedTuple):
     """One kind of box.  Fields as of `Device`; of what it has no places nothing is known."""
 
     name: str

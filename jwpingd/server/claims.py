@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jwpingd import identity
 from jwpingd.events import AdvertisingClaim, Consent, Hello
 from jwpingd.ping import Restriction
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """None: never said.  `user_hash` is the only form in which a user is kept."""
 
     app_id: str | None = None
@@ -26,8 +25,7 @@ class Claims:
         user_hash = None if hello.is_logged_out else self.user_hash
         if hello.user is not None:
             user_hash = identity.user_hash(hello.user, token_claim)
-        return replace(
-            self,
+        return self._replace(
             app_id=hello.app_id or self.app_id,
             app_version=hello.app_version or self.app_version,
             config_id=hello.config_id or self.config_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jwpingd import wire
 from jwpingd.errors import BadEvent, PlayerError, UnknownEvent
@@ -27,8 +27,7 @@ MAX_AT_AGE_MS = 10 * 60 * 1000  # events may be held back this long
 MAX_TOLD_UNKNOWN = 100  # kinds of unknown events that a connection is told of
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What holds for every connection; `token_claim` names the user id in an access token.
 
     `consent` holds until a player says otherwise.  `purges_on_opt_out`: a stricter consent counts for
@@ -202,7 +201,7 @@ class Dialogue:
             self._heed(hello)
         except BadEvent:
             # Whoever is there now, it is not the user of before, and what the hello forbids is forbidden.
-            self._heed(replace(hello, user=None, is_logged_out=True))
+            self._heed(hello._replace(user=None, is_logged_out=True))
             raise
 
     def _heed(self, hello: Hello) -> None:

@@ -8,7 +8,6 @@ In memory and, in the place of the play's checkpoint, on flash: bounded in numbe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from jwpingd.spool import Checkpoint
@@ -18,19 +17,14 @@ MAX_FINISHED = 64  # as many as connections
 
 
 class Owner(NamedTuple):
-    """Who may resume a play: the same user with the same app, by the player's own key and the medium.
-
-    The medium, because a player that uses one key for all it plays must not have its plays taken for one.
-    """
+    """Who may resume a play: the same user with the same app, by the player's own key."""
 
     uid: int
     app_id: str
     play_key: str
-    media_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A play and the moment of its end, ms of this boot's CLOCK_BOOTTIME."""
 
     owner: Owner

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from jwpingd import ping, session
@@ -45,7 +45,7 @@ class Player:
         running = self.session.running
         if running is None or not running.item.play_key or self.facts is None:
             return None
-        return Owner(self.uid, self.facts.app_id, running.item.play_key, running.item.media_id)
+        return Owner(self.uid, self.facts.app_id, running.item.play_key)
 
 
 def revived(checkpoint: Checkpoint, new_id: Callable[[], str]) -> Player | None:
@@ -114,7 +114,7 @@ def is_same(checkpoint: Checkpoint, saved: Checkpoint | None) -> bool:
 
 
 def _without_time(checkpoint: Checkpoint) -> tuple[Entry | None, dict[str, Any] | None]:
-    will = checkpoint.will and replace(checkpoint.will, boot_ms=0, sa_ms=None)
+    will = checkpoint.will and checkpoint.will._replace(boot_ms=0, sa_ms=None)
     state = json.loads(checkpoint.state) if checkpoint.state else None
     if state is not None:
         del state["latest"], state["at_ms"]

@@ -8,7 +8,8 @@ connection.  What can no longer be resumed gets its `gab`, at the last moment kn
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from jwpingd import ping
 from jwpingd.events import PlayEvent, PlaylistItem, Time
@@ -67,9 +68,7 @@ class Plays:
 
     def finished_to_ms(self, uid: int, facts: Facts | None, item: PlaylistItem) -> int | None:
         """Up to when all is known of the play that ended last under this item's key; None: of none."""
-        if facts is None:
-            return None
-        return self._finished.known_to_ms(Owner(uid, facts.app_id, item.play_key, item.media_id))
+        return None if facts is None else self._finished.known_to_ms(Owner(uid, facts.app_id, item.play_key))
 
     def tick(self, player: Player, tick: Time, moment: Moment) -> int:
         """`handle` for a tick after an item: it neither begins nor ends a play, and hardly makes pings."""
@@ -81,7 +80,7 @@ class Plays:
         """The player whose running play this item names by its key, wherever it is."""
         if facts is None or not isinstance(event, PlaylistItem) or not event.play_key:
             return None
-        return self._by_owner.get(Owner(uid, facts.app_id, event.play_key, event.media_id))
+        return self._by_owner.get(Owner(uid, facts.app_id, event.play_key))
 
     def move(self, found: Player) -> Player:
         """The running play of `found`, for another connection.  The one that held it has lost it."""
@@ -124,7 +123,8 @@ class Plays:
     def purge(self, restriction: Restriction, embed_ids: Collection[str]) -> int:
         """It applies at once to waiting pings of these embeds, too; a ticket as of `handle`."""
         revision = _Revision(restriction, frozenset(embed_ids))
-        return self._writer.purge(revision, reason="opt_out", is_of_box=False)
+        # mypy does not see that a named tuple can be called.
+        return self._writer.purge(revision, reason="opt_out", is_of_box=False)  # type: ignore[arg-type]
 
     def leave(self, player: Player, moment: Moment) -> int:
         """The connection is gone: hold a play that can be resumed, end any other."""
@@ -222,8 +222,7 @@ class Plays:
             del self._by_owner[owner]
 
 
-@dataclass(frozen=True, slots=True)
-class _Revision:
+class _Revision(NamedTuple):
     """A restriction of some players' pings.  Equal ones do the same, so that one of them is enough."""
 
     restriction: Restriction

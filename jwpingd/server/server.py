@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import trio
 
@@ -30,8 +30,7 @@ OUT_OF_FILES_WAIT_S = 0.1
 COMPLAINT_INTERVAL_S = 10.0  # at most one line of the log in this time for players' mistakes
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What clients may take.  `allowed_uids` empty: whoever the socket's mode lets in.
 
     Of the descriptors of the process, players get those below `max_descriptors`.

@@ -24,7 +24,7 @@ def dump(session: Session) -> dict[str, Any]:
     return {
         "n_items": session.n_items,
         "meter_kind": meter,
-        "play": state | {"item": asdict(play.item), "meter": asdict(play.meter) if play.meter else None},
+        "play": state | {"item": play.item._asdict(), "meter": asdict(play.meter) if play.meter else None},
     }
 
 

@@ -10,8 +10,8 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 SO_PEERPIDFD = 77
 """Of asm-generic/socket.h, Linux 6.5; Python has no name for it yet."""
@@ -21,8 +21,7 @@ _START_TIME = 19
 """Which field of /proc/PID/stat after the command's name is the start time: 22 - 3 (proc_pid_stat(5))."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """Who connected, by the kernel's word at the time of connect(); the pid may be another's by now.
 
     `start_ticks` is when the process that had the pid at accept() was started, in clock ticks since
@@ -32,7 +31,7 @@ class Peer:
     pid: int
     uid: int
     gid: int
-    start_ticks: int | None = field(default=None, compare=False)
+    start_ticks: int | None = None
 
 
 def peer(connection: socket.socket) -> Peer:

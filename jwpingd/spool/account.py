@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from jwpingd.spool.counters import COUNTED, DROPPED, Counters, check
 from jwpingd.spool.entry import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """`accepted = delivered + waiting + set_aside + folded + Σ dropped`, always.
 
     `held` of the waiting have no time yet.  `clock_guessed` counts times that rest on a clock nobody
@@ -26,11 +26,11 @@ class Account:
     waiting: int = 0
     set_aside: int = 0
     folded: int = 0
-    dropped: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(DROPPED, 0))
+    dropped: Mapping[str, int] = MappingProxyType(dict.fromkeys(DROPPED, 0))
     clock_guessed: int = 0
     held: int = 0
     oldest: Entry | None = None
-    others: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = MappingProxyType({})
 
     @property
     def is_balanced(self) -> bool:
@@ -42,7 +42,7 @@ class Account:
         """The account with `deltas` (counter → how many more) added; dropped ones as "dropped.full"."""
         changed = {name: getattr(self, name) + deltas[name] for name in _PLAIN if name in deltas}
         dropped = {why: n + deltas.get(f"dropped.{why}", 0) for why, n in self.dropped.items()}
-        return replace(self, dropped=dropped, **changed)
+        return self._replace(dropped=dropped, **changed)
 
 
 _PLAIN = ("accepted", "delivered", "waiting", "set_aside", "folded", "clock_guessed", "held")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from jwpingd.spool import rows
 from jwpingd.spool.entry import Entry, SetAside
@@ -60,7 +59,7 @@ def requeue(store: Store, ids: Sequence[int], new_ids: Sequence[int]) -> int:
 
 
 def _requeue(store: Store, entry: Entry, new_id: int) -> int:
-    if not rows.insert(store, [replace(entry, id=new_id)]):
+    if not rows.insert(store, [entry._replace(id=new_id)]):
         return 0
     # The insertion counted a new ping; this one was counted when it first came.
     store.counters.add("accepted", -1)

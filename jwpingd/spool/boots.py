@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 BOOT_COLUMNS = "number, boot_id, offset_ms, crc"
 MAX_KEPT = 64  # boots remembered before those that no row names any more are forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class Boot:
+class Boot(NamedTuple):
     """`offset_ms` is the wall time at the boot's CLOCK_BOOTTIME 0, None if its clock was never trusted."""
 
     number: int

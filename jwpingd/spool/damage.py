@@ -6,8 +6,8 @@ import errno
 import os
 import sqlite3
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jwpingd.spool import counters, faults, files, pages, schema
 from jwpingd.spool.counters import Counters
@@ -19,27 +19,23 @@ _VERSION_AT = slice(60, 64)  # https://www.sqlite.org/fileformat2.html#the_datab
 _APPLICATION_AT = slice(68, 72)
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """There is no store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Newer:
+class Newer(NamedTuple):
     """A newer program's store."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(NamedTuple):
     """The store cannot be used as it is; why, in words."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(NamedTuple):
     """The store is open."""
 
     connection: sqlite3.Connection

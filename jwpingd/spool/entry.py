@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from jwpingd.moment import Moment
 
@@ -11,8 +12,7 @@ FOLDABLE_KIND = "t"
 """The one kind whose neighbours of a play may become one without losing anything but a waypoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One ping that waits.  All that the spool knows of it.
 
     `id` is given by the writer, ascending, and is unique for ever in a store.  `target` carries no
@@ -36,8 +36,7 @@ class Entry:
         return Moment(self.boot_id, self.boot_ms, self.sa_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """What survives of a running play.
 
     `will` is the gab that is sent if the play is never heard of again (its id is 0), None before `s`
@@ -49,8 +48,7 @@ class Checkpoint:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Purge:
+class Purge(NamedTuple):
     """What may no longer be told by pings that wait: they are dropped, or sent with less in them.
 
     `revise` makes of a target what may still be told of it: the same, a shorter one, None for nothing.
@@ -73,11 +71,10 @@ class Purge:
             return entry
         if target is None or entry.id <= self.tried_to:
             return None
-        return replace(entry, target=target)
+        return entry._replace(target=target)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """One transaction.
 
     `number` ascends; the store remembers the last one applied, so that a batch whose commit failed
@@ -97,12 +94,11 @@ class Batch:
     set_aside: tuple[tuple[int, str], ...] = ()
     tried_to: int = 0
     claimed: frozenset[int] = frozenset()
-    n_more_counts: Mapping[str, int] = field(default_factory=dict)
+    n_more_counts: Mapping[str, int] = MappingProxyType({})
     wall_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(NamedTuple):
     """A ping that will not be sent unless somebody asks for it: why, and since when (Unix ms, if known).
 
     `can_requeue` is False for a row that failed its check; its other fields are then not to be trusted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PAGE_BYTES = 512  # The smallest SQLite has: a lone ping then costs the fewest flash bytes (measured).
 FRAME_BYTES = PAGE_BYTES + 24  # A page in the write-ahead log, with its header.
@@ -12,8 +12,7 @@ _USABLE_BYTES = PAGE_BYTES - 4  # Of an overflow page; the rest is the number of
 _ROW_BYTES = 64  # A row without its texts, at most.
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """`max_bytes` bounds database, write-ahead log, reserve and set-aside copies together.
 
     `max_set_aside` bounds the rows of the dead-letter table; they take at most a sixteenth of the bytes.
@@ -23,7 +22,8 @@ class Limits:
     max_age_days: float = 30.0
     max_set_aside: int = 256
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raises ValueError where there would be no room to work in."""
         if self.max_bytes < MIN_MAX_BYTES:
             raise ValueError(f"max_bytes is {self.max_bytes}, the least is {MIN_MAX_BYTES}")
 

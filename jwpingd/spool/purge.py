@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
-from dataclasses import replace
 
 from jwpingd.spool import aside, plays, rows
 from jwpingd.spool.changes import portions
@@ -19,7 +18,7 @@ from jwpingd.spool.store import Store
 
 def apply(store: Store, purge: Purge, except_ids: Collection[int] = ()) -> None:
     """Drop or shorten every row but those in `except_ids`, and count.  Raises sqlite3.Error."""
-    purge = replace(purge, tried_to=max(purge.tried_to, store.counters["tried_to"]))
+    purge = purge._replace(tried_to=max(purge.tried_to, store.counters["tried_to"]))
     destination = f"dropped.{purge.reason}"
     entries = (entry for entry in rows.scan(store) if entry.id not in except_ids)
     while portion := list(itertools.islice(entries, store.limits.max_deletes)):
@@ -73,6 +72,6 @@ def _apply_to_checkpoints(store: Store, purge: Purge) -> None:
         if left is None:
             gone.append(checkpoint.play)
         elif checkpoint.will and left != target:
-            will = replace(checkpoint.will, target=left)
-            plays.write(store, [replace(checkpoint, will=will, state="")])
+            will = checkpoint.will._replace(target=left)
+            plays.write(store, [checkpoint._replace(will=will, state="")])
     plays.remove(store, gone)

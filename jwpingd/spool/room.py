@@ -8,7 +8,7 @@ every commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jwpingd.spool import rows
 from jwpingd.spool.entry import FOLDABLE_KIND, Checkpoint, Entry
@@ -103,7 +103,7 @@ class _Plan:
         if target is None:
             return
         self.changed.pop(earlier_id, None)
-        self.changed[later_id] = replace(later, target=target, watched_s=earlier.watched_s + later.watched_s)
+        self.changed[later_id] = later._replace(target=target, watched_s=earlier.watched_s + later.watched_s)
         self.gone.append(earlier_id)
         self.n_freed += len(earlier.target) / PAGE_BYTES
 

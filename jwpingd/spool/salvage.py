@@ -10,9 +10,8 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwpingd.spool import account, aside, boots, counters, faults, files, pages, plays, recover, rows, schema
 from jwpingd.spool.counters import MARKS, Counters
@@ -32,16 +31,14 @@ _COLUMNS = {  # boots first: the others name them
 _N_PING_COLUMNS = len(schema.PING_COLUMNS.split(","))
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A database that may be damaged, and the second copy of its account."""
 
     database: Path
     account: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(NamedTuple):
     """What came of it: rows in the new store, and pings that were accepted and are nowhere."""
 
     n_rows: int
@@ -197,7 +194,7 @@ class _Carried:
             return
         number = self._store.boots.number_of(self._store.connection, boot.boot_id)
         if boot.offset_ms is not None:
-            self._store.boots.write(self._store.connection, replace(boot, number=number))
+            self._store.boots.write(self._store.connection, boot._replace(number=number))
         self._boot_ids[boot.number] = boot.boot_id
 
     def _take_counter(self, row: Row) -> None:
@@ -221,7 +218,7 @@ class _Carried:
         entry = rows.entry_of(row, self._boot_id(row))
         if not rows.insert(self._store, [entry]):
             # Another source has this id: it is a different ping.
-            rows.insert(self._store, [replace(entry, id=self._store.counters["last_id"] + 1)])
+            rows.insert(self._store, [entry._replace(id=self._store.counters["last_id"] + 1)])
 
     def _boot_id(self, row: Row) -> str:
         return self._boot_ids.get(row[1], f"lost-{row[1]}")

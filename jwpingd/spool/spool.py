@@ -69,8 +69,9 @@ class Spool:
     ) -> Spool:
         """The spool in `directory`, which is made if need be.  Damage is repaired, see `repairs`.
 
-        Raises StoreError if the place cannot be read or written.
+        Raises StoreError if the place cannot be read or written, ValueError for limits that leave no room.
         """
+        limits.check()
         spool = cls(directory, limits, fold=fold, connection_type=connection_type, monotonic_s=monotonic_s)
         spool._use("open", lambda store: None)
         return spool

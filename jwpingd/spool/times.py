@@ -9,7 +9,7 @@ marked as guessed and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jwpingd.spool import plays, rows
 from jwpingd.spool.boots import Boot, Boots
@@ -43,8 +43,7 @@ def guess(store: Store, boot_id: str, offset_ms: int) -> int:
     return _settle(store, _reckoning(store, boot_id, offset_ms, is_trusted=False).time_of)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reckoning:
+class _Reckoning(NamedTuple):
     """What time an entry gets, now that something is known of the clock of `boot_id`.
 
     `last_boot_ms` is the boottime of the last entry without a time, by boot, of all other boots.
@@ -59,17 +58,17 @@ class _Reckoning:
     def time_of(self, entry: Entry) -> Entry:
         """The entry with its time, or as it was if even now nothing is known."""
         if entry.boot_id == self.boot_id and self.is_trusted:
-            return replace(entry, sa_ms=entry.boot_ms + self.offset_ms)
+            return entry._replace(sa_ms=entry.boot_ms + self.offset_ms)
         own = self.boots.find(entry.boot_id)
         if own is not None and own.offset_ms is not None:
-            return replace(entry, sa_ms=entry.boot_ms + own.offset_ms)
+            return entry._replace(sa_ms=entry.boot_ms + own.offset_ms)
         if entry.boot_id == self.boot_id:
-            return replace(entry, sa_ms=entry.boot_ms + self.offset_ms, is_guessed=True)
+            return entry._replace(sa_ms=entry.boot_ms + self.offset_ms, is_guessed=True)
         latest_ms = self._latest_ms(own)
         if latest_ms is None:
             return entry
         before_last_ms = self.last_boot_ms.get(entry.boot_id, entry.boot_ms) - entry.boot_ms
-        return replace(entry, sa_ms=latest_ms - before_last_ms, is_guessed=True)
+        return entry._replace(sa_ms=latest_ms - before_last_ms, is_guessed=True)
 
     def _latest_ms(self, own: Boot | None) -> int | None:
         """The start of the earliest boot with a known clock after `own` (None: its place is unknown)."""
@@ -124,7 +123,7 @@ def _settle_wills(store: Store, time_of: Callable[[Entry], Entry]) -> None:
     """A will counts as guessed only when it becomes a ping."""
     found, _ = plays.read(store)
     settled = [
-        replace(checkpoint, will=time_of(checkpoint.will))
+        checkpoint._replace(will=time_of(checkpoint.will))
         for checkpoint in found
         if checkpoint.will is not None and checkpoint.will.sa_ms is None
     ]

@@ -6,8 +6,8 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class FailureKind(Enum):
@@ -18,8 +18,7 @@ class FailureKind(Enum):
     UNSENDABLE = "unsendable"  # the ping can never be sent
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """`reason` is short and for counting; `text` is one line for people, without secrets.
 
     `is_out_of_time`: a certificate error that a wrong clock would make (expired, or not yet valid).

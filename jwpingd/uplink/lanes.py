@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from jwpingd.spool import Entry
 
@@ -30,8 +31,7 @@ class Held:
     is_in_flight: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Ask the queue, at `at_s`, for at most `limit` entries with `after_id` < id <= `to_id`."""
 
     lane: Lane

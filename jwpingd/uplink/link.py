@@ -8,9 +8,9 @@ All moments are seconds on the suspend-proof clock and are handed in, like the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import NamedTuple
 
 from jwpingd.retry import backoff_s
 
@@ -25,8 +25,7 @@ class Change(Enum):
     CAME_UP = "came up"
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """One GET that was started.  `era` tells whether the link has changed since."""
 
     era: int
@@ -45,7 +44,6 @@ class Link:
         self._first_s = first_s
         self._max_s = max_s
         self.n_failures = 0
-        self._n_unanswered = 0  # questions for the time, in a row; they hold no ping back
         self.is_reachable = True
         self._n_steps = 0  # of our backoff; repeated refusals of one ping do not add to them
         self._era = 0
@@ -62,7 +60,7 @@ class Link:
     @property
     def is_online(self) -> bool:
         """Not known to be down; what people are told."""
-        return max(self.n_failures, self._n_unanswered) < 2
+        return self.n_failures < 2
 
     def start_at(self) -> float:
         """The earliest moment a try may start; infinite while a probe is out."""
@@ -84,7 +82,6 @@ class Link:
     def answered(self, a_try: Try) -> Change:
         """The collector settled a ping, for good or ill."""
         self.abandoned(a_try)
-        self._n_unanswered = 0
         if self.is_up:
             return Change.NONE
         was_online = self.is_online
@@ -93,12 +90,6 @@ class Link:
         self.is_reachable = True
         self._due_s = -inf
         return Change.NONE if was_online else Change.CAME_UP
-
-    def asked(self, *, is_answered: bool) -> bool:
-        """The collector was asked for its time, not sent a ping; whether people are told otherwise now."""
-        was_online = self.is_online
-        self._n_unanswered = 0 if is_answered else self._n_unanswered + 1
-        return self.is_online is not was_online
 
     def unreachable(self, a_try: Try, now_s: float, fraction: float) -> Change:
         """No connection came about: the link backs off, whichever ping was tried."""

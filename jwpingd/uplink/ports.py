@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jwpingd.spool import Entry
 
@@ -49,12 +48,12 @@ class Clock(Protocol):
         """Return at that moment, or at once when it is past; standby counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How to deliver; every value as the configuration has checked it.
 
     `collector_url` is scheme, host, and perhaps port and path prefix.  `max_per_s` 0 is no limit.
-    `ca_file` replaces the system's certificate authorities.
+    `ca_file` replaces the system's certificate authorities.  `proxy` may hold a
+    password, so `repr` shows nothing of it.
     """
 
     collector_url: str
@@ -63,9 +62,12 @@ class Options:
     max_per_s: float = 20.0
     retry_first_s: float = 1.0
     retry_max_s: float = 300.0
-    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    proxy: str | None = None
     user_agent: str | None = None
     ca_file: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Options({self.collector_url!r}, …)"
 
 
 class Outcome(Enum):
@@ -76,16 +78,14 @@ class Outcome(Enum):
     NO_ANSWER = "no answer"
 
 
-@dataclass(frozen=True, slots=True)
-class CollectorTime:
+class CollectorTime(NamedTuple):
     """`date_s` is Unix time by the collector's `Date`; None if it was not told."""
 
     outcome: Outcome
     date_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UplinkStatus:
+class UplinkStatus(NamedTuple):
     """The uplink at one moment; moments are milliseconds since boot, counts are since its start.
 
     `last_error` is one line without secrets, "" after a success.  `retries` counts by reason.

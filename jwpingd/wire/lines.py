@@ -6,7 +6,6 @@ more than one line's worth of bytes is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from jwpingd.errors import BadJson, LineTooLong, PlayerError
@@ -31,8 +30,7 @@ class Received(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A bad line; nothing has changed.  `line` is 0 where no line is at fault but the connection."""
 
     error: PlayerError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jwpingd.spool import Batch, Checkpoint, Entry, Purge
 
@@ -112,7 +112,7 @@ class Waiting:
             for idx, entry in enumerate(submission.puts):
                 if entry.sa_ms is None and entry.boot_id == boot_id:
                     sa_ms = entry.boot_ms + offset_ms
-                    submission.puts[idx] = replace(entry, sa_ms=sa_ms, is_guessed=is_guess)
+                    submission.puts[idx] = entry._replace(sa_ms=sa_ms, is_guessed=is_guess)
 
     def forget(self, entry_id: int, counter: str) -> bool:
         """Take out an entry that never reached flash, and count what became of it; False if not here."""
@@ -181,7 +181,7 @@ class Waiting:
             target = self.fold(earlier.target, later.target)
             if target is not None:
                 watched_s = earlier.watched_s + later.watched_s
-                self._replace(later, replace(later, target=target, watched_s=watched_s))
+                self._replace(later, later._replace(target=target, watched_s=watched_s))
                 return self.forget(earlier.id, "folded")
         return False
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import trio
 
@@ -34,8 +33,7 @@ T = TypeVar("T")
 IsPurged = Callable[[Entry], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStatus:
+class StoreStatus(NamedTuple):
     """`reason` is "" while flash takes what it is given; `n_in_memory` entries are not on flash yet."""
 
     reason: str
@@ -47,9 +45,9 @@ class Writer:
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
     number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
-    `on_commit` after each commit, or try of one, `on_purge` which of the entries that were handed out must
-    come back, `on_repair` in a sentence what had to be put right in the store, `on_open`, once, what the
-    last run left of its plays: at the start, or when flash that refused then can be read.
+    `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back,
+    `on_repair` in a sentence what had to be put right in the store, `on_open`, once, what the last run
+    left of its plays: at the start, or when flash that refused then can be read.
     """
 
     def __init__(
@@ -108,7 +106,7 @@ class Writer:
         self._ticket += 1
         first_id = self._last_id + 1
         self._last_id += len(entries)
-        puts = [replace(entry, id=first_id + idx) for idx, entry in enumerate(entries)]
+        puts = [entry._replace(id=first_id + idx) for idx, entry in enumerate(entries)]
         self._add(Submission(self._ticket, puts, checkpoints, ended))
         if any(entry.sa_ms is None for entry in entries):
             self._untimed_ticket = self._ticket
@@ -135,7 +133,7 @@ class Writer:
             puts, counts = revised(self._in_doubt.puts, purge)
             for name, n in self._in_doubt.n_more_counts.items():
                 counts[name] = counts.get(name, 0) + n
-            self._in_doubt = replace(self._in_doubt, puts=tuple(puts), n_more_counts=counts)
+            self._in_doubt = self._in_doubt._replace(puts=tuple(puts), n_more_counts=counts)
         self._add(Submission(self._ticket, [], purges=(purge,)))
         self._purges.add(self._ticket, self._last_id, purge)
         self._claims.take_back(self._purges.cover)
@@ -317,13 +315,6 @@ class Writer:
         counts = self._in_doubt.n_more_counts if self._in_doubt else {}
         return self._flash.account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
 
-    @property
-    def n_dropped_full(self) -> int:
-        """Of the account, what was dropped for want of room: little to ask for at every commit."""
-        in_doubt = self._in_doubt.n_more_counts if self._in_doubt else {}
-        in_memory = (counts.get("dropped.full", 0) for counts in (self._waiting.n_more_counts, in_doubt))
-        return self._flash.account.dropped["full"] + sum(in_memory)
-
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
         busy_s = self.flash_busy_s
@@ -352,7 +343,6 @@ class Writer:
             except StoreError as exc:
                 self._refuse(str(exc))
                 self._after_commit.unpark_all()
-                self._on_commit()
                 return
             self._know()
             self._in_doubt = None
@@ -365,11 +355,11 @@ class Writer:
         """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
         assert self._in_doubt is not None
         if not self._in_doubt.number:
-            self._in_doubt = replace(self._in_doubt, number=spool.last_batch + 1)
+            self._in_doubt = self._in_doubt._replace(number=spool.last_batch + 1)
         # What was tried from memory since is marked with the very commit that brings it to flash.  The next
         # batch says it again: this one may be there already, and is then skipped.
         tried_to = max(self._in_doubt.tried_to, self._waiting.tried_to)
-        spool.commit(replace(self._in_doubt, tried_to=tried_to))
+        spool.commit(self._in_doubt._replace(tried_to=tried_to))
         return self._in_doubt
 
     def _know(self) -> None:

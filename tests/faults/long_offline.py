@@ -27,6 +27,7 @@ from jwpingd.clock import BUILD_MS, Clock
 from jwpingd.config import Config
 from jwpingd.daemon import Daemon
 from jwpingd.daemon.box import Box
+from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.sockets import listening
 from jwpingd.spool import Limits
@@ -130,7 +131,7 @@ def _daemon(directory: Path, network: Network) -> Daemon:
         directory,
         read_config=lambda: config,
         clock=Clock(readers),
-        box=Box(config, lambda: Device("test"), None),
+        box=Box(config, lambda: Device("test"), None, UnknownApps()),
         run_blocking=run_inline,
         look_up=run_inline,
         make_transport=lambda: network,

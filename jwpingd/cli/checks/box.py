@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from jwpingd.cli.checks.section import Section
 from jwpingd.clock import Clock, Readers
@@ -15,10 +14,9 @@ from jwpingd.ping import LISTED_SYSTEMS
 def device(found: Device, configured_os: str | None = None) -> Section:
     """What was read of the box, and where; what the configuration says instead is not in it."""
     rows = [("platform", found.platform, "")]
-    for part in fields(found):
-        fact = getattr(found, part.name)
+    for name, fact in found._asdict().items():
         if isinstance(fact, Fact) or fact is None:
-            rows.append((part.name, *((fact.value, fact.source) if fact else ("(not known)", ""))))
+            rows.append((name, *((fact.value, fact.source) if fact else ("(not known)", ""))))
     return Section("device", ("fact", "value", "source"), tuple(rows), tuple(_unlisted(found, configured_os)))
 
 
