@@ -18,7 +18,7 @@ def apply(store: Store, batch: Batch, fold: Fold) -> None:
         return
     _delete_early(store, batch, len(batch.delivered) - store.limits.max_deletes)
     if room.is_large(store, batch.puts, batch.checkpoints):
-        store.checkpoint()
+        store.begin_log_anew()
     with store.transaction():
         _apply(store, batch, fold)
 

@@ -33,9 +33,17 @@ class Limits(NamedTuple):
         return min(128 << 10, self.max_bytes // 32)
 
     @property
+    def log_bytes(self) -> int:
+        """The write-ahead log's file, which is laid out once; larger only while it holds a large transaction.
+
+        Twice as many are written once more at each start, half as many bring it in more often (measured).
+        """
+        return min(256 << 10, self.max_bytes // 16)
+
+    @property
     def checkpoint_frames(self) -> int:
-        """The write-ahead log goes back into the database after this many pages (SQLite's own default)."""
-        return min(1000, self.max_bytes // 16 // FRAME_BYTES)
+        """The log goes back into the database after this many pages; a usual batch still fits behind them."""
+        return self.log_bytes // FRAME_BYTES * 4 // 5
 
     @property
     def transaction_frames(self) -> int:
@@ -69,7 +77,7 @@ class Limits(NamedTuple):
 
     def max_pages(self, copies_bytes: int) -> int:
         """Pages the database may have when set-aside copies take `copies_bytes`."""
-        log_bytes = (self.checkpoint_frames + self.transaction_frames) * FRAME_BYTES
+        log_bytes = self.log_bytes + self.transaction_frames * FRAME_BYTES
         return (self.storage_bytes(copies_bytes) - log_bytes) // PAGE_BYTES
 
     def storage_bytes(self, copies_bytes: int) -> int:

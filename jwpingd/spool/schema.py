@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from jwpingd.spool.limits import FRAME_BYTES, PAGE_BYTES, Limits
+from jwpingd.spool.limits import PAGE_BYTES, Limits
 
 VERSION = 1  # PRAGMA user_version; one more whenever an older program could misread the tables
 APPLICATION_ID = 0x6A777069  # "jwpi" in the file's header
@@ -52,7 +52,6 @@ def connect(path: Path, connection_type: type[sqlite3.Connection]) -> sqlite3.Co
 
 def prepare(connection: sqlite3.Connection, limits: Limits) -> None:
     """Set up what is not kept in the file.  Raises sqlite3.Error."""
-    log_bytes = limits.checkpoint_frames * FRAME_BYTES
     for pragma in (
         f"page_size = {PAGE_BYTES}",
         "locking_mode = EXCLUSIVE",  # Before WAL, so that no shared-memory file is needed.
@@ -63,7 +62,7 @@ def prepare(connection: sqlite3.Connection, limits: Limits) -> None:
         "mmap_size = 0",
         f"cache_size = -{_CACHE_KIB}",
         f"wal_autocheckpoint = {limits.checkpoint_frames}",
-        f"journal_size_limit = {log_bytes}",
+        f"journal_size_limit = {limits.log_bytes}",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
 

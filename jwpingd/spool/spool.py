@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from jwpingd.spool import account, aside, changes, faults, plays, purge, rows, times, upkeep
+from jwpingd.spool import account, aside, changes, faults, log, plays, purge, rows, times, upkeep
 from jwpingd.spool.account import Account
 from jwpingd.spool.entry import Batch, Checkpoint, Entry, SetAside
-from jwpingd.spool.files import Files
+from jwpingd.spool.files import Files, log_of
 from jwpingd.spool.limits import Limits
 from jwpingd.spool.opening import Opening
 from jwpingd.spool.reserve import Reserve
@@ -245,6 +245,7 @@ class Spool:
         if batch.number > store.counters["last_batch"]:
             for each in batch.purges:
                 purge.apply(store, each, batch.delivered)
+        log.lay_out(log_of(self._files.database), self.limits.log_bytes)
         apply = changes.apply_on_full_disk if self._reserve.is_given_up else changes.apply
         apply(store, batch, self._fold)
         if batch.purges:

@@ -47,6 +47,10 @@ class Store:
         """Bring the write-ahead log into the database and cut it to nothing.  Raises sqlite3.Error."""
         schema.checkpoint(self.connection)
 
+    def begin_log_anew(self) -> None:
+        """Bring the log into the database; what comes next is written over it.  Raises sqlite3.Error."""
+        self.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
     def n_free_pages(self) -> int:
         """Pages that can still be filled."""
         n_pages = schema.pragma(self.connection, "page_count")
