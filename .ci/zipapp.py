@@ -37,7 +37,7 @@ if sys.version_info < (3, 11):
 # `jwpingd demo` starts `python -m jwpingd` again.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 
-from jwpingd.cli import main
+from jwpingd.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 DRAIN_SHARE, DRAIN_MAX_S, DRAIN_MIN_PER_S = 0.25, 900.0, 0.2  # by simulation: docs/reliability.md, "fleet"
+_PAGE = "text/html"
 RETRY_AFTER_MAX_S = 3600.0  # One hour: longer and a forged or mistaken answer would silence a box for days.
 
 
@@ -26,10 +27,18 @@ class Delivered(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """The ping must be tried again, not before `retry_after_s` seconds where the collector said so."""
+    """The ping must be tried again, not before `retry_after_s` seconds where the collector said so.
+
+    `words` are for people: what the reason points at, where it is not the collector.
+    """
 
     reason: str
     retry_after_s: float | None = None
+
+    @property
+    def words(self) -> str:
+        is_portal = self.reason == _PAGE or self.reason.startswith("HTTP 3")
+        return f"{self.reason}: perhaps the network wants a login" if is_portal else self.reason
 
 
 class SetAside(NamedTuple):
@@ -49,7 +58,7 @@ def judge(answer: Answer, now_wall_s: float | None) -> Verdict:
     """
     if 200 <= answer.status < 300:
         # A captive portal answers everything with a page of its own; the collector sends a GIF.
-        return Retry("text/html") if _is_html(answer.content_type) else Delivered()
+        return Retry(_PAGE) if _is_html(answer.content_type) else Delivered()
     reason = f"HTTP {answer.status}"
     if 400 <= answer.status < 500 and answer.status not in _RETRYABLE_4XX:
         return SetAside(reason)

@@ -67,6 +67,7 @@ def writer_on(
     memory_max: int = 10,
     on_change: Callable[[StoreStatus], None] = lambda _status: None,
     on_repair: Callable[[str], None] = lambda _what: None,
+    on_commit: Callable[[], None] = lambda: None,
 ) -> Writer:
     """A writer that commits inline."""
     return Writer(
@@ -77,6 +78,7 @@ def writer_on(
         max_batch_bytes=spool.limits.max_batch_bytes,
         on_change=on_change,
         on_repair=on_repair,
+        on_commit=on_commit,
     )
 
 

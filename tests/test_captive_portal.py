@@ -74,6 +74,7 @@ def test_a_portal_takes_no_ping(tmp_path: Path) -> None:
         status = box.status()
         assert status["accepted"] == status["waiting"] == 5 and not status["uplink"]["is_online"]
         assert set(status["uplink"]["retries"]) == {"HTTP 302", "text/html"}
+        assert status["uplink"]["last_error"].endswith("perhaps the network wants a login")
         box.kill()  # Connections that stand would lead to the portal for as long as it lives.
     collector = CollectorProcess(box.port)
     box.start()

@@ -36,6 +36,15 @@ def test_a_good_configuration_passes(capsys: pytest.CaptureFixture[str]) -> None
     assert ["uplink.concurrency", "4", "default"] in rows
 
 
+def test_authorities_that_cannot_be_read_are_told_without_asking(
+    box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 1 in an image's build, too: no ping could be sent with this file."""
+    missing = box / "missing.pem"
+    assert cli.main(["check", "--offline", f"--set=analytics_id={GOOD}", f"--set=tls.ca_file={missing}"]) == 1
+    assert f"FAILED: tls.ca_file = {missing}: No such file" in capsys.readouterr().out
+
+
 def test_every_problem_is_told_at_once(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Status 78; each problem with file, line, key and value, and the nearest key that exists."""
     file = box / "etc/config.toml"

@@ -232,6 +232,13 @@ def test_collector_urls_that_are_refused(tmp_path: Path, url: str) -> None:
     assert problem.key == "collector_url"
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Some editors begin every file with one; where a problem stands is not changed by it."""
+    assert loaded(tmp_path, "\ufefflog.level = 'debug'", GIVEN_ID).config.log.level == "debug"
+    (problem,) = problems_of(tmp_path, "\ufeffx = 1")
+    assert (problem.line, problem.key) == (1, "x")
+
+
 @pytest.mark.parametrize("n_bytes", [107, 108])
 def test_socket_path_of_107_bytes(tmp_path: Path, n_bytes: int) -> None:
     """107 bytes are a socket path, 108 are a problem; bytes count, not characters."""

@@ -151,6 +151,41 @@ def test_a_dry_run_does_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
         assert str(root / path) in told and str(root / path) in told_again
 
 
+def test_what_is_told_was_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line about a file comes after the deed, so a call that fails half way tells what it has done."""
+    (root / "usr/lib/systemd").touch()  # No unit can be put below a file.
+    assert install(root, "--dry-run") == 0
+    planned = capsys.readouterr().out
+    assert f"would put     {root / CONFIG}\n" in planned
+    assert install(root) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"put      {path}" for path in put_files(root)]
+    assert str(root / "usr/lib/systemd") in told.err
+
+
+def put_files(root: Path) -> list[Path]:
+    """What is there of it, in the order of the table."""
+    from jwpingd.cli.pieces import pieces
+
+    paths = [root / piece.path.lstrip("/") for piece in pieces(COMMAND, has_kernel_clock=False)]
+    return [path for path in paths if os.path.exists(path)]
+
+
+def test_what_is_told_was_removed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each file is told as what became of it: removed, kept, or gone before."""
+    install(root)
+    (root / CONFIG).write_text("# mine\n")
+    (root / UNITS / "jwpingd.socket").unlink()
+    capsys.readouterr()
+    assert uninstall(root, "--dry-run") == 0
+    assert f"would remove  {root / UNITS}/jwpingd.service\n" in capsys.readouterr().out
+    assert uninstall(root) == 0
+    told = capsys.readouterr().out
+    assert f"kept     {root / CONFIG}  (changed since)\n" in told
+    assert f"removed  {root / UNITS}/jwpingd.service\n" in told
+    assert f"gone     {root / UNITS}/jwpingd.socket\n" in told
+
+
 def test_a_program_without_bytecode_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On a read-only root every start would compile it anew, so the last step names the command."""
     package = root / "usr/lib/python3/dist-packages/jwpingd"

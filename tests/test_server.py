@@ -469,6 +469,26 @@ def test_a_connection_that_still_holds_the_play_loses_it(tmp_path: Path) -> None
     run(main)
 
 
+def test_a_key_with_another_medium_names_another_play(tmp_path: Path) -> None:
+    """A player that uses one key for all it plays has each item counted, on a connection and over a cut."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path)) as house:
+            player = house.connect()
+            for media_id in ("first001", "second02"):
+                player.write(ITEM | {"mediaid": media_id, "play": "k"}, tick(0))
+            player.close()
+            await settle()
+            again = house.connect()
+            again.write(ITEM | {"mediaid": "third003", "play": "k"}, tick(0), REMOVE)
+            await settle(130)
+            told = [(values["id"], values["e"]) for _, values in house.pings()]
+            for media_id in ("first001", "second02", "third003"):
+                assert [kind for told_id, kind in told if told_id == media_id] == ["e", "s", "gab"]
+
+    run(main)
+
+
 def test_another_app_cannot_resume_the_play(tmp_path: Path) -> None:
     """A key belongs to its user and app."""
 
@@ -609,7 +629,7 @@ def test_a_play_that_another_replaced_is_known_when_said_again(tmp_path: Path) -
 def test_finished_plays_are_bounded() -> None:
     """In number and in time; those that are forgotten lose their place on flash, too."""
     plays = FinishedPlays()
-    owners = [Owner(0, "app", str(number)) for number in range(MAX_FINISHED + 2)]
+    owners = [Owner(0, "app", str(number), "9u6OHIO4") for number in range(MAX_FINISHED + 2)]
     for number, owner in enumerate(owners):
         finished = Finished(owner, f"play{number}", "boot", number)
         assert read(finished.checkpoint) == finished
@@ -666,6 +686,7 @@ def test_bad_lines_are_told_and_harmless(tmp_path: Path) -> None:
                 ("bad-event", 4, 7),
                 ("unknown-event", 5, None),
             ]
+            assert replies[0]["message"].startswith("time came before")
             assert replies[-1] == {"ack": 8}
             assert house.kinds() == "e s"
 

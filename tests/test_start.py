@@ -181,6 +181,7 @@ MAY_BE_LOADED = {
 OF_ITS_OWN = {
     *("apps", "clock", "config", "control", "daemon", "device", "errors", "events", "identity", "moment"),
     *(
+        "interrupt",
         "network",
         "notify",
         "ping",

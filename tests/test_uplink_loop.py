@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
 from math import inf
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -548,15 +549,19 @@ def test_a_setup_that_fails_is_tried_again() -> None:
         uplink = Uplink(
             queue,
             VirtualClock(),
-            Options("https://collector.example"),
+            Options("https://collector.example", ca_file=Path("/mnt/ca.pem")),
             stamp=stamp,
             run_blocking=mount_late,
             make_transport=collector,
         )
+        await uplink.time_of_collector()
+        assert uplink.status().last_error == (
+            "tls.ca_file = '/mnt/ca.pem' cannot be used: No such file or directory"
+        )
         with trio.move_on_after(60):
             await uplink.run()
         assert len(queue.delivered_ids) == 5
-        assert uplink.status().retries["setup"] >= 3
+        assert uplink.status().retries["setup"] >= 2
 
     virtual_run(main)
 
@@ -588,6 +593,26 @@ def test_the_time_of_the_collector() -> None:
             assert not collector.requests
 
     virtual_run(main)
+
+
+def test_a_collector_that_tells_no_time_is_not_online(caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits for the clock learns that the network is what is missing; one question may be bad luck."""
+
+    async def main() -> None:
+        replies = iter([DEAD, DEAD, DEAD, Reply(200)])
+        collector = ScriptedCollector(lambda i, n: next(replies))
+        async with running(FakeQueue(), collector) as uplink:
+            told = []
+            for _ in range(4):
+                await uplink.time_of_collector()
+                told.append(uplink.status().is_online)
+            assert told == [True, False, False, True]
+
+    virtual_run(main)
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        "the collector does not answer",
+        "the collector answers again",
+    ]
 
 
 def test_nothing_is_sent_while_it_may_not_be() -> None:

@@ -104,6 +104,27 @@ def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
     run(main)
 
 
+def test_what_memory_dropped_is_told_while_flash_refuses(tmp_path: Path) -> None:
+    """It may refuse for good; and what was told then counts once when flash takes again."""
+
+    async def main() -> None:
+        spool, told = moody_spool(tmp_path), list[int]()
+        writer: Writer = writer_on(spool, memory_max=5, on_commit=lambda: told.append(writer.n_dropped_full))
+        async with running(writer):
+            await writer.wait_durable(writer.submit([entry("e")]))
+            spool.refuses = True
+            for number in range(20):
+                await trio.sleep(0.1)
+                writer.submit([entry("e", play=f"other{number:07d}")])
+            await trio.sleep(1)
+            assert told[0] == 0 and told[-1] == 15 == writer.account().dropped["full"]
+            spool.refuses = False
+            await writer.wait_durable(writer.submit([]))
+            assert told[-1] == writer.n_dropped_full == spool.account().dropped["full"]
+
+    run(main)
+
+
 def test_memory_is_bounded_and_watch_time_kept(tmp_path: Path) -> None:
     """Beyond memory_max neighbouring t are folded first, then the oldest are dropped and counted."""
 

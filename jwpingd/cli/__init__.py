@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from jwpingd import __version__
+from jwpingd import __version__, interrupt
 from jwpingd.cli import streams
 from jwpingd.errors import ConfigError, OperatorError
 
@@ -41,7 +41,7 @@ COMMANDS = {
 """Subcommand → one line of help.  The module of the same name does it."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_OK, _ELSE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+_OK, _ELSE, _USAGE = 0, 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(arguments)
         sys.stdout.flush()
     except BaseException as exc:
+        interrupt.end_quietly()  # Whoever presses Ctrl-C again wants no more words.
         status = _told(exc)
     streams.forget_unwritten()
     return status
@@ -68,7 +69,8 @@ def _run(arguments: Sequence[str]) -> int:
         return _USAGE if exc.code else _OK
     assert module is not None, "argparse refuses what is not in COMMANDS"
     run: Callable[[argparse.Namespace], int] = module.run
-    return run(args)
+    with interrupt.heard():
+        return run(args)
 
 
 def _run_service(arguments: Sequence[str]) -> int | None:
@@ -124,7 +126,7 @@ def _told(exc: BaseException) -> int:
         streams.give_up_output()  # Whoever read it has had enough.
         return _ELSE
     if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
-        return _INTERRUPTED
+        return interrupt.STATUS
     for leaf in leaves:
         if isinstance(leaf, OperatorError):
             streams.tell(_in_words(leaf))

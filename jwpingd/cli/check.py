@@ -56,8 +56,7 @@ def _with_configuration(loaded: Loaded, paths: Paths, *, is_offline: bool) -> It
     yield consent(paths.state_dir, config)
     yield sockets(config, paths)
     yield evidence(config, paths.state_dir)
-    if not is_offline:
-        yield collector(config)
+    yield collector(config, is_asked=not is_offline)
 
 
 def _without_configuration(paths: Paths) -> Iterator[Section]:

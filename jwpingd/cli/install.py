@@ -38,6 +38,9 @@ _HIDDEN = {
 
 _REASONS = {"keep": "  (not as it was put, and so yours)", "same": "  (as it is)"}
 
+_DONE = {"put": "put", "remove": "removed", "keep": "kept"}
+"""What is to be done with a file → the word for it afterwards."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, what the service is to start, and what to leave out."""
@@ -72,9 +75,9 @@ def run(args: argparse.Namespace) -> int:
         (piece, _verdict(rootfs, piece, record))
         for piece in pieces(command, has_kernel_clock=args.kernel_clock)
     ]
-    for piece, verdict in planned:
-        print(f"{verdict:4}  {rootfs.at(piece.path)}{_REASONS.get(verdict, '')}")
     if args.dry_run:
+        for piece, verdict in planned:
+            print(would(verdict, rootfs.at(piece.path), _REASONS.get(verdict, "")))
         print("nothing was done (--dry-run)")
         return 0
     try:
@@ -83,6 +86,16 @@ def run(args: argparse.Namespace) -> int:
         rootfs.write_record(record)
     print("\n".join(("", *_next_steps(rootfs, command))))
     return 0
+
+
+def would(verdict: str, place: Path, why: str) -> str:
+    """A line that says what would become of the file at `place`."""
+    return f"{f'would {verdict}' if verdict in _DONE else verdict:12}  {place}{why}"
+
+
+def done(verdict: str, place: Path, why: str) -> str:
+    """A line that says what became of it."""
+    return f"{_DONE.get(verdict, verdict):7}  {place}{why}"
 
 
 def _verdict(rootfs: Rootfs, piece: Piece, record: Record) -> str:
@@ -101,6 +114,7 @@ def _put_all(rootfs: Rootfs, planned: list[tuple[Piece, str]], record: Record) -
             record.directories.update(rootfs.write(piece.path, piece.content))
         if verdict != "keep":
             record.files[piece.path] = digest(piece.content)
+        print(done(verdict, rootfs.at(piece.path), _REASONS.get(verdict, "")))
     record.directories.update(rootfs.make_directory(PART_FILES))
 
 

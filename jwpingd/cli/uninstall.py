@@ -6,8 +6,8 @@ import argparse
 import os
 import shlex
 
-from jwpingd.cli.install import add_root
-from jwpingd.cli.rootfs import RECORD, Rootfs
+from jwpingd.cli.install import add_root, done, would
+from jwpingd.cli.rootfs import RECORD, Record, Rootfs
 from jwpingd.errors import OperatorError
 
 EXAMPLE = "jwpingd uninstall --root /srv/image --dry-run"
@@ -32,12 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise OperatorError(f"nothing to take out: there is no {rootfs.at(RECORD)}")
     if not args.dry_run:
         _refuse_enabled(rootfs)
-    for path, put in record.files.items():
-        there = rootfs.digest(path)
-        verdict = "gone" if there is None else "remove" if there == put else "keep"
-        print(f"{verdict:6}  {rootfs.at(path)}" + ("  (changed since)" if verdict == "keep" else ""))
-        if verdict == "remove" and not args.dry_run:
-            rootfs.remove(path)
+    _take_out(rootfs, record, is_dry_run=args.dry_run)
     if args.dry_run:
         print("nothing was done (--dry-run)")
         return 0
@@ -48,6 +43,19 @@ def run(args: argparse.Namespace) -> int:
         f"\n{rootfs.at(_STATE)}, with what waits to be delivered and the box's ids, stays; so does the user"
     )
     return 0
+
+
+def _take_out(rootfs: Rootfs, record: Record, *, is_dry_run: bool) -> None:
+    for path, put in record.files.items():
+        there = rootfs.digest(path)
+        verdict = "gone" if there is None else "remove" if there == put else "keep"
+        why = "  (changed since)" if verdict == "keep" else ""
+        if is_dry_run:
+            print(would(verdict, rootfs.at(path), why))
+            continue
+        if verdict == "remove":
+            rootfs.remove(path)
+        print(done(verdict, rootfs.at(path), why))
 
 
 def _refuse_enabled(rootfs: Rootfs) -> None:

@@ -58,7 +58,7 @@ def read_file(path: Path) -> Document:
     """The file as a document.  Raises ConfigError when it cannot be read or is not TOML."""
     name = str(path)
     try:
-        text = _content(path).decode()
+        text = _content(path).decode().removeprefix("\ufeff")  # Some editors begin every file with it.
     except OSError as exc:
         raise _refusal(name, 0, WHOLE_FILE, f"cannot be read: {exc.strerror or exc}") from exc
     except UnicodeDecodeError as exc:

@@ -22,6 +22,7 @@ from jwpingd.daemon import assembly, status, store_life, threads, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
 from jwpingd.daemon.delivery import Delivery
+from jwpingd.daemon.no_room import NoRoom
 from jwpingd.daemon.privacy import Privacy
 from jwpingd.daemon.queue import Queue
 from jwpingd.daemon.status_line import StatusLine, line
@@ -91,11 +92,12 @@ class Daemon:
             memory_max=config.spool.memory_max,
             max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
             on_change=self._note_store,
-            on_commit=self._status_line.note,
+            on_commit=self._note_commit,
             on_purge=lambda is_purged: self._delivery.withdraw(is_purged),
             on_repair=lambda what: _log.warning("%s", what),
             on_open=self._recover,
         )
+        self._no_room = NoRoom(lambda: clock.now().boot_ms, self._what_is_full)
         look_up = look_up or threads.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
         self.server = Server(
@@ -142,6 +144,7 @@ class Daemon:
                 _log.info("ready")
                 await self.server.serve(players, until=self._stop.event, leave_within_s=STOP_S)
                 await store_life.close(self.writer, self._stop)
+                self._no_room.end(self.writer.n_dropped_full)
                 notify.status(f"stopped; {self.writer.account().waiting} waiting for the next start")
                 nursery.cancel_scope.cancel()
 
@@ -153,6 +156,7 @@ class Daemon:
 
     def _recover(self, left_behind: Sequence[Checkpoint]) -> None:
         """The store is open for the first time; if flash refused at the start, that is late."""
+        self._no_room.begin(self.writer.n_dropped_full)
         self._plays.recover(left_behind, self._clock.now(), is_late=self._has_begun)
 
     async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
@@ -261,6 +265,15 @@ class Daemon:
     def _note_store(self, store: StoreStatus) -> None:
         _log_store(store)
         self._status_line.note()
+
+    def _note_commit(self) -> None:
+        self._no_room.note(self.writer.n_dropped_full)
+        self._status_line.note()
+
+    def _what_is_full(self) -> str:
+        if self.writer.status().reason:
+            return "flash refuses, and memory has all that it may keep (spool.memory_max)"
+        return "the store is full (spool.max_bytes)"
 
     def _commands(self) -> serving.Commands:
         queue = Queue(self.writer, self._delivery.hurry)

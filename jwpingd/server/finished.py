@@ -17,11 +17,15 @@ MAX_FINISHED = 64  # as many as connections
 
 
 class Owner(NamedTuple):
-    """Who may resume a play: the same user with the same app, by the player's own key."""
+    """Who may resume a play: the same user with the same app, by the player's own key and the medium.
+
+    The medium, because a player that uses one key for all it plays must not have its plays taken for one.
+    """
 
     uid: int
     app_id: str
     play_key: str
+    media_id: str
 
 
 class Finished(NamedTuple):

@@ -45,7 +45,7 @@ class Player:
         running = self.session.running
         if running is None or not running.item.play_key or self.facts is None:
             return None
-        return Owner(self.uid, self.facts.app_id, running.item.play_key)
+        return Owner(self.uid, self.facts.app_id, running.item.play_key, running.item.media_id)
 
 
 def revived(checkpoint: Checkpoint, new_id: Callable[[], str]) -> Player | None:

@@ -68,7 +68,9 @@ class Plays:
 
     def finished_to_ms(self, uid: int, facts: Facts | None, item: PlaylistItem) -> int | None:
         """Up to when all is known of the play that ended last under this item's key; None: of none."""
-        return None if facts is None else self._finished.known_to_ms(Owner(uid, facts.app_id, item.play_key))
+        if facts is None:
+            return None
+        return self._finished.known_to_ms(Owner(uid, facts.app_id, item.play_key, item.media_id))
 
     def tick(self, player: Player, tick: Time, moment: Moment) -> int:
         """`handle` for a tick after an item: it neither begins nor ends a play, and hardly makes pings."""
@@ -80,7 +82,7 @@ class Plays:
         """The player whose running play this item names by its key, wherever it is."""
         if facts is None or not isinstance(event, PlaylistItem) or not event.play_key:
             return None
-        return self._by_owner.get(Owner(uid, facts.app_id, event.play_key))
+        return self._by_owner.get(Owner(uid, facts.app_id, event.play_key, event.media_id))
 
     def move(self, found: Player) -> Player:
         """The running play of `found`, for another connection.  The one that held it has lost it."""

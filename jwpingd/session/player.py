@@ -35,7 +35,7 @@ class Session:
         Raises OutOfSequence, and changes nothing, before the player's first `playlistItem`.
         """
         if self.play is None and not isinstance(event, events.PlaylistItem):
-            raise OutOfSequence(f"{type(event).__name__} came before the player's first playlistItem")
+            raise OutOfSequence(f"{_name(event)} came before the player's first playlistItem")
         moment = self._advance(moment)
         pings = self.wake(moment)
         if isinstance(event, events.PlaylistItem):
@@ -100,9 +100,8 @@ class Session:
         return self.running.final_ping(self.latest)
 
     def _begin(self, item: events.PlaylistItem, moment: Moment) -> list[Ping]:
-        """Rule 1.  The same key again on the running play is no new item."""
-        running = self.running
-        if running is not None and item.play_key and item.play_key == running.item.play_key:
+        """Rule 1.  The same key again on the running play is no new item, but another medium is."""
+        if self.running is not None and item.play_key and _play_of(item) == _play_of(self.running.item):
             return []
         pings = self.end(moment)
         self.n_items = min(self.n_items + 1, MAX_ITEM_NUMBER)
@@ -121,6 +120,17 @@ class Session:
             return []
         pings, self.play.pings = self.play.pings, []
         return pings
+
+
+def _play_of(item: events.PlaylistItem) -> tuple[str, str]:
+    """What tells one play of a player from another, where it has given a key."""
+    return item.play_key, item.media_id
+
+
+def _name(event: events.PlayEvent) -> str:
+    """As the player wrote it: the classes are called like the events."""
+    name = type(event).__name__
+    return name[0].lower() + name[1:]
 
 
 def _change_rate(play: Play, event: events.PlaybackRateChanged, _moment: Moment) -> None:

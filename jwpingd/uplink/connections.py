@@ -53,7 +53,7 @@ class Connections:
         except Exception as exc:
             # A CA file that is missing, say.  The flash it is on may come later, so it is tried again;
             # pings are stored meanwhile, whatever it is.
-            return Failure(FailureKind.UNREACHABLE, "setup", _one_line(exc))
+            return Failure(FailureKind.UNREACHABLE, "setup", self._why_not(exc))
         try:
             whole_target = http.prefix + target.encode("ascii")
         except UnicodeEncodeError:
@@ -86,6 +86,11 @@ class Connections:
             self._lent.discard(connection)
             (self._idle if is_current else self._retired).append(connection)
 
+    def _why_not(self, exc: Exception) -> str:
+        if isinstance(exc, OSError) and self._options.ca_file is not None:
+            return f"tls.ca_file = '{self._options.ca_file}' cannot be used: {exc.strerror or exc}"
+        return " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
+
     async def _load(self) -> Http:
         async with self._loading:
             if self._http is None:
@@ -113,7 +118,3 @@ def _load(options: Options, make_transport: MakeTransport | None) -> Http:
 async def _close(connection: Connection) -> None:
     with trio.CancelScope(shield=True):  # Closing only lets go of the socket; it does not wait for anyone.
         await connection.aclose()
-
-
-def _one_line(exc: Exception) -> str:
-    return " ".join(f"{type(exc).__name__}: {exc}".split())[:200]

@@ -20,14 +20,15 @@ from jwpingd import __version__
 from jwpingd.retry import Answer
 from jwpingd.uplink.failure import Failure, FailureKind, system_words
 from jwpingd.uplink.ports import Options
+from jwpingd.uplink.transport import DirectTransport
 
 IDLE_EXPIRY_S = 60.0  # A playing box pings more often than that; an idle one should hold no connection.
 MAX_BODY_BYTES = 64 * 1024  # The answer is a GIF of 43 bytes; whatever is longer is not read to its end.
 HASHED_CERTIFICATES = Path("/etc/ssl/certs")
 
 # TCP and TLS may take this share each.  The rest is kept back, so that a silent network shows as what
-# it is: no connection, which says nothing about the ping.  And httpcore closes a socket whose handshake
-# timed out, but not one whose handshake was cancelled.
+# it is: no connection, which says nothing about the ping.  And behind a proxy, httpcore closes a socket whose
+# handshake timed out, but not one whose handshake was cancelled.
 _CONNECT_SHARE = 0.45
 
 
@@ -63,14 +64,16 @@ class Http:
         return Connection(self._make_transport(), request, self._options.timeout_s)
 
     def _transports(self, scheme: str) -> Callable[[], httpx.AsyncBaseTransport]:
+        context = tls_context(self._options.ca_file) if scheme == "https" else None
+        if self._options.proxy is None:
+            return lambda: DirectTransport(self._url, context, IDLE_EXPIRY_S)
         # Without TLS there is nothing to verify: a context that trusts nobody, which costs nothing.
-        is_tls = scheme == "https"
-        context = tls_context(self._options.ca_file) if is_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        verify = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_EXPIRY_S)
-        proxy = _proxy(self._options.proxy, context)
+        proxy = _proxy(self._options.proxy, verify)
 
         def make_transport() -> httpx.AsyncBaseTransport:
-            return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=proxy)
+            return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits, proxy=proxy)
 
         make_transport()  # A proxy that cannot be used is better found here than by every ping.
         return make_transport
@@ -110,13 +113,9 @@ class Connection:
 
 def tls_context(ca_file: Path | None, hashed_certificates: Path = HASHED_CERTIFICATES) -> ssl.SSLContext:
     """Verifies names and certificates, always: by `ca_file` alone, or by what the system trusts."""
-    if ca_file is not None:
-        return ssl.create_default_context(cafile=ca_file)
-    is_told_otherwise = os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}
-    if not is_told_otherwise and _has_hashed_links(hashed_certificates):
-        # Certificates are then read one by one as they are needed: 0.1 ms instead of 20 ms and 1.2 MB.
-        return ssl.create_default_context(capath=hashed_certificates)
-    return ssl.create_default_context()
+    context = _trusting(ca_file, hashed_certificates)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def silence_loggers() -> None:
@@ -147,9 +146,17 @@ class _ExactUrl(httpx.URL):
         return self._target
 
 
-def _proxy(url: str | None, context: ssl.SSLContext) -> httpx.Proxy | None:
-    if url is None:
-        return None
+def _trusting(ca_file: Path | None, hashed_certificates: Path) -> ssl.SSLContext:
+    if ca_file is not None:
+        return ssl.create_default_context(cafile=ca_file)
+    is_told_otherwise = os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+    if not is_told_otherwise and _has_hashed_links(hashed_certificates):
+        # Certificates are then read one by one as they are needed: 0.1 ms instead of 20 ms and 1.2 MB.
+        return ssl.create_default_context(capath=hashed_certificates)
+    return ssl.create_default_context()
+
+
+def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
     return httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
 
 

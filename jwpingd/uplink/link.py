@@ -44,6 +44,7 @@ class Link:
         self._first_s = first_s
         self._max_s = max_s
         self.n_failures = 0
+        self._n_unanswered = 0  # questions for the time, in a row; they hold no ping back
         self.is_reachable = True
         self._n_steps = 0  # of our backoff; repeated refusals of one ping do not add to them
         self._era = 0
@@ -60,7 +61,7 @@ class Link:
     @property
     def is_online(self) -> bool:
         """Not known to be down; what people are told."""
-        return self.n_failures < 2
+        return max(self.n_failures, self._n_unanswered) < 2
 
     def start_at(self) -> float:
         """The earliest moment a try may start; infinite while a probe is out."""
@@ -82,6 +83,7 @@ class Link:
     def answered(self, a_try: Try) -> Change:
         """The collector settled a ping, for good or ill."""
         self.abandoned(a_try)
+        self._n_unanswered = 0
         if self.is_up:
             return Change.NONE
         was_online = self.is_online
@@ -90,6 +92,12 @@ class Link:
         self.is_reachable = True
         self._due_s = -inf
         return Change.NONE if was_online else Change.CAME_UP
+
+    def asked(self, *, is_answered: bool) -> bool:
+        """The collector was asked for its time, not sent a ping; whether people are told otherwise now."""
+        was_online = self.is_online
+        self._n_unanswered = 0 if is_answered else self._n_unanswered + 1
+        return self.is_online is not was_online
 
     def unreachable(self, a_try: Try, now_s: float, fraction: float) -> Change:
         """No connection came about: the link backs off, whichever ping was tried."""

@@ -137,6 +137,10 @@ class Uplink:
         self._bell.ring()
         if isinstance(result, Failure):
             self._tally.failed(result.text, is_certificate_error=result.is_certificate_error)
+        # By a wrong clock no certificate is valid: that says nothing of the way to the collector.
+        if self._link.asked(is_answered=isinstance(result, Answer) or result.is_out_of_time):
+            self._tell_of_silence()
+        if isinstance(result, Failure):
             return CollectorTime(Outcome.OUT_OF_TIME if result.is_out_of_time else Outcome.NO_ANSWER)
         return CollectorTime(Outcome.ANSWERED, http_date_s(result.date) if result.date else None)
 
@@ -243,7 +247,7 @@ class Uplink:
                 self._set_aside(held, verdict.reason)
                 self._tell(self._link.answered(a_try))
             case Retry():
-                self._refused(held, a_try, verdict, verdict.reason)
+                self._refused(held, a_try, verdict, verdict.words)
 
     def _fail(self, held: Held, a_try: Try, failure: Failure) -> None:
         match failure.kind:
@@ -295,6 +299,15 @@ class Uplink:
         self._lanes.remove(held)
         self._lanes.more()
         self._queue.release([held.entry.id])
+
+    def _tell_of_silence(self) -> None:
+        """While no ping may be sent, questions for the time alone show whether the collector answers."""
+        if self._link.is_online:
+            self._tally.failed("")
+            _log.warning("the collector answers again")
+        else:
+            _log.warning("the collector does not answer: %s; keeping pings", self._tally.last_error)
+        self._on_change()
 
     def _tell(self, change: Change) -> None:
         if change is Change.WENT_DOWN:

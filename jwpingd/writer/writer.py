@@ -45,9 +45,9 @@ class Writer:
 
     `max_batch_bytes` is what the spool takes in one transaction whatever its state; `memory_max` the
     number of entries that are kept while it takes nothing.  `on_change` is told when that begins and ends,
-    `on_commit` after each commit, `on_purge` which of the entries that were handed out must come back,
-    `on_repair` in a sentence what had to be put right in the store, `on_open`, once, what the last run
-    left of its plays: at the start, or when flash that refused then can be read.
+    `on_commit` after each commit, or try of one, `on_purge` which of the entries that were handed out must
+    come back, `on_repair` in a sentence what had to be put right in the store, `on_open`, once, what the
+    last run left of its plays: at the start, or when flash that refused then can be read.
     """
 
     def __init__(
@@ -315,6 +315,13 @@ class Writer:
         counts = self._in_doubt.n_more_counts if self._in_doubt else {}
         return self._flash.account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
 
+    @property
+    def n_dropped_full(self) -> int:
+        """Of the account, what was dropped for want of room: little to ask for at every commit."""
+        in_doubt = self._in_doubt.n_more_counts if self._in_doubt else {}
+        in_memory = (counts.get("dropped.full", 0) for counts in (self._waiting.n_more_counts, in_doubt))
+        return self._flash.account.dropped["full"] + sum(in_memory)
+
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
         busy_s = self.flash_busy_s
@@ -343,6 +350,7 @@ class Writer:
             except StoreError as exc:
                 self._refuse(str(exc))
                 self._after_commit.unpark_all()
+                self._on_commit()
                 return
             self._know()
             self._in_doubt = None

@@ -23,7 +23,7 @@ from tests.processes import ANALYTICS_ID
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 PATIENCE_S = 60.0
-COMMAND = "import sys; from jwpingd.cli import main; sys.exit(main())"
+COMMAND = "import sys; from jwpingd.__main__ import main; sys.exit(main())"
 """What the installed command `jwpingd` runs."""
 
 

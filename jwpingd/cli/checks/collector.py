@@ -16,7 +16,7 @@ _TIMEOUT_S = 5.0  # Someone is waiting at the terminal.
 _MAX_SKEW_S = 300.0  # What a time service keeps by far, and people notice on a clock.
 
 
-def collector(config: Config) -> Section:
+def collector(config: Config, *, is_asked: bool = True) -> Section:
     """Any HTTP answer shows that the way is open; none is a warning, for boxes may be offline."""
     rows = [("url", config.collector_url)]
     if config.uplink.proxy:
@@ -26,6 +26,8 @@ def collector(config: Config) -> Section:
     except (OSError, ssl.SSLError) as exc:
         failure = f"tls.ca_file = {config.tls.ca_file}: {exc.strerror or exc}"
         return Section("collector", ("what", "value"), tuple(rows), failures=(failure,))
+    if not is_asked:
+        return Section("collector", ("what", "value"), (*rows, ("answer", "not asked for")))
     try:
         status, skew_s = _ask(config, context)
     except (OSError, http.client.HTTPException, ValueError) as exc:

@@ -67,9 +67,11 @@ def _uplink(answer: _Answer) -> str:
         parts.append(f"last delivery {_ago(answer, uplink['last_success_boot_ms'])}")
     if uplink["last_error"]:
         parts.append(f"last error: {uplink['last_error']}")
-    if not uplink["is_online"] and uplink.get("next_try_boot_ms") is not None:
+    if uplink.get("next_try_boot_ms") is not None:
         in_s = (uplink["next_try_boot_ms"] - answer["boot_ms"]) / 1000
-        parts.append(f"next try in {duration(max(0.0, in_s))}")
+        # A collector that asked for patience is online; that its pings wait for an hour is news all the same.
+        if not uplink["is_online"] or (in_s >= 1 and answer["waiting"]):
+            parts.append(f"next try in {duration(max(0.0, in_s))}")
     return "; ".join(parts)
 
 

@@ -1,0 +1,38 @@
+"""Ctrl-C, from the first line of the program to its last: never a trace.  No import of ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STATUS = 130
+"""The exit status of a program that SIGINT ended: 128 + 2, as a shell counts."""
+
+
+def end_quietly() -> None:
+    """From now on SIGINT ends the process at once and without a word.
+
+    Not where nobody waits to be interrupted: a shell has a job in the background ignore it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Within, SIGINT is a KeyboardInterrupt again, so that a command can clean up."""
+    if signal.getsignal(signal.SIGINT) is not _end:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        end_quietly()
+
+
+def _end(_number: int, _frame: object) -> None:
+    # Not SystemExit: whatever is being imported could swallow it, or print it.
+    os._exit(STATUS)

@@ -1,0 +1,57 @@
+"""What one glance at `jwpingd status` tells, from answers of the daemon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jwpingd.cli.screens.status import screen
+
+
+def an_answer(*, waiting: int = 0, **uplink: object) -> dict[str, Any]:
+    """A daemon's answer at 1,000 s since boot."""
+    way = {"is_online": True, "last_success_boot_ms": None, "last_error": "", "next_try_boot_ms": None}
+    return {
+        "version": "1",
+        "state": "running",
+        "boot_ms": 1_000_000,
+        "up_s": 5.0,
+        "delivered": 0,
+        "waiting": waiting,
+        "set_aside": 0,
+        "folded": 0,
+        "dropped": {"age": 0},
+        "oldest_waiting_s": None,
+        "store": {"reason": "", "n_in_memory": 0},
+        "clock": {"state": "trusted", "reason": "told"},
+        "uplink": way | uplink,
+        "plays_held": 0,
+        "clients": [],
+        "clients_refused": 0,
+        "unknown_apps": 0,
+        "consent": {"level": "full", "fault": ""},
+    }
+
+
+def uplink_line(answer: dict[str, Any]) -> str:
+    lines = screen(answer, is_coloured=False).splitlines()
+    return next(line for line in lines if line.startswith("uplink")).removeprefix("uplink").strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (an_answer(), "online"),
+        (an_answer(next_try_boot_ms=4_600_000), "online"),
+        (an_answer(waiting=1, next_try_boot_ms=1_000_050), "online"),
+        (
+            an_answer(waiting=1, last_error="HTTP 503", next_try_boot_ms=4_600_000),
+            "online; last error: HTTP 503; next try in 1 h 0 min",
+        ),
+        (an_answer(is_online=False, next_try_boot_ms=999_000), "offline; next try in 0 s"),
+    ],
+)
+def test_when_the_next_try_comes(answer: dict[str, Any], said: str) -> None:
+    """It is told when the link is down, and when pings wait for a collector that asked for patience."""
+    assert uplink_line(answer) == said
