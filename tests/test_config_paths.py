@@ -85,6 +85,10 @@ def test_parts_are_read_after_the_file_in_order(tmp_path: Path) -> None:
 
 def test_parts_that_cannot_be_seen_are_an_error(tmp_path: Path) -> None:
     """A conf.d that cannot be looked into is told by name: what it holds might matter."""
+    (tmp_path / "conf.d").write_text("[log]")
+    with pytest.raises(ConfigError, match=f"{tmp_path}/conf.d: directory: cannot be read: Not a directory"):
+        locate(environ={"CONFIGURATION_DIRECTORY": str(tmp_path)})
+    (tmp_path / "conf.d").unlink()
     (tmp_path / "conf.d").symlink_to("conf.d")
     with pytest.raises(ConfigError, match=f"{tmp_path}/conf.d: directory: cannot be read"):
         locate(environ={}, uid=ROOT, etc=tmp_path)

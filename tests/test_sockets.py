@@ -97,7 +97,7 @@ def test_a_live_socket_is_not_replaced(tmp_path: Path, n_waiting: int) -> None:
         for client in clients:
             client.connect(str(path))
         inode = path.stat().st_ino
-        with pytest.raises(AlreadyRunning, match=r"player\.sock.*stop it or set another socket\.path"):
+        with pytest.raises(AlreadyRunning, match=r"player\.sock.*stop it, or set another socket\.path"):
             listening.bind(path, mode=0o600, group=None)
         assert path.stat().st_ino == inode
         for client in clients:
@@ -129,6 +129,14 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
         listening.bind(path, mode=0o600, group=None)
     assert path.lstat().st_ino == before.st_ino
     assert (tmp_path / "target").read_text() == "kept"
+
+
+def test_the_way_out_fits_the_socket(tmp_path: Path) -> None:
+    """The operator's socket has no setting of its own: its directory is what can be another."""
+    for name, way_out in (("player.sock", "socket.path"), ("control.sock", "RUNTIME_DIRECTORY")):
+        (tmp_path / name).touch()
+        with pytest.raises(OperatorError, match=way_out):
+            listening.bind(tmp_path / name, mode=0o600, group=None)
 
 
 @pytest.mark.parametrize("n_bytes", [106, 107, 108, 300])

@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 
 from jwpingd.cli.screens.status import screen
+from jwpingd.clock import BUILD_MS, Clock
+from jwpingd.daemon.status import age_s
+from jwpingd.spool import Account
+from tests.inline import entry, run
+from tests.virtual_clocks import VirtualReaders
 
 
 def an_answer(*, waiting: int = 0, **uplink: object) -> dict[str, Any]:
@@ -32,6 +37,17 @@ def an_answer(*, waiting: int = 0, **uplink: object) -> dict[str, Any]:
         "unknown_apps": 0,
         "consent": {"level": "full", "fault": ""},
     }
+
+
+def test_nothing_waits_for_no_time() -> None:
+    """A delivered ping whose row is not deleted yet is not the oldest that waits."""
+
+    async def main() -> None:
+        clock = Clock(VirtualReaders(BUILD_MS + 10_000, boot="boot"))
+        assert age_s(Account(accepted=1, waiting=1, oldest=entry()), clock) is not None
+        assert age_s(Account(accepted=1, delivered=1, oldest=entry()), clock) is None
+
+    run(main)
 
 
 def uplink_line(answer: dict[str, Any]) -> str:

@@ -13,10 +13,12 @@ from jwpingd.clock import BUILD_MS, Clock
 from jwpingd.daemon import trusted_time
 from jwpingd.daemon.timekeeper import Timekeeper
 from jwpingd.daemon.trusted_time import TrustedTime
-from jwpingd.spool import Entry
+from jwpingd.errors import StoreError
+from jwpingd.ping import fold
+from jwpingd.spool import Entry, Limits
 from jwpingd.uplink import CollectorTime, Outcome
 from jwpingd.writer import Writer
-from tests.inline import entry, moody_spool, run, writer_on
+from tests.inline import MoodySpool, entry, moody_spool, run, writer_on
 from tests.virtual_clocks import VirtualReaders
 
 NOW_MS = BUILD_MS + 10_000_000_000
@@ -52,13 +54,18 @@ class Box:
     """A timekeeper with its clock and writer."""
 
     def __init__(
-        self, directory: Path, wall_ms: int, answer: Answer = unreachable, boot: str = "boot"
+        self,
+        directory: Path,
+        wall_ms: int,
+        answer: Answer = unreachable,
+        boot: str = "boot",
+        spool: MoodySpool | None = None,
     ) -> None:
         self.readers = VirtualReaders(wall_ms, boot=boot)
         self.directory = directory
         kept = trusted_time.read(directory)
         self.clock = Clock(self.readers, last_trusted_ms=kept.wall_ms, proven_offset_ms=kept.proven_in(boot))
-        self.writer: Writer = writer_on(moody_spool(directory))
+        self.writer: Writer = writer_on(spool or moody_spool(directory))
         self.answer = answer
         self.n_asked = 0
         self.timekeeper = Timekeeper(
@@ -263,6 +270,36 @@ def test_a_damaged_file_of_the_trusted_time_is_as_none(tmp_path: Path, content: 
     """It costs the knowledge and nothing else."""
     (tmp_path / "last-trusted-ms").write_bytes(content)
     assert trusted_time.read(tmp_path).proven_in("boot") is None
+
+
+class Untimely(MoodySpool):
+    """A spool that takes pings, and can be made to refuse their times."""
+
+    refuses_times = False
+
+    def fix_times(self, boot_id: str, offset_ms: int) -> int:
+        if self.refuses_times:
+            raise StoreError("flash refuses")
+        return super().fix_times(boot_id, offset_ms)
+
+
+def test_a_store_that_takes_no_times_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Flash may refuse for days: it is tried twice a second, and the log says so once a spell."""
+
+    async def main() -> None:
+        spool = Untimely(tmp_path, Limits(1 << 20), fold=fold)
+        box = Box(tmp_path, NOW_MS, spool=spool)
+        box.readers.set_wall(NOW_MS, is_vouched_for=True)
+        async with living(box):
+            for _ in range(2):
+                spool.refuses_times = True
+                box.writer.submit([entry("e", sa_ms=None)])
+                await trio.sleep(60)
+                spool.refuses_times = False
+                await trio.sleep(60)
+
+    run(main)
+    assert sum("got no time" in line for line in caplog.messages) == 2
 
 
 def test_flash_is_spared(tmp_path: Path) -> None:

@@ -89,10 +89,12 @@ def _part_files(directory: Path) -> list[Path]:
     """By name.  Raises ConfigError where there are some that cannot be seen: they might matter."""
     try:
         names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     except OSError as exc:
-        message = f"cannot be read: {exc.strerror}; change its permissions, or name a file with --config"
+        if isinstance(exc, NotADirectoryError) and not os.path.lexists(directory):
+            return []  # A parent is no directory: so there is nothing at all.
+        message = f"cannot be read: {exc.strerror}; change that, or name a file with --config"
         raise ConfigError([Problem(str(directory), 0, "directory", "", message)]) from exc
     return sorted(directory / name for name in names if _is_part(name))
 

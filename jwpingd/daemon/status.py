@@ -34,7 +34,12 @@ def report(
         "boot_ms": now.boot_ms,
         "up_s": round((now.boot_ms - started_boot_ms) / 1000, 1),
         **_counters(account, clock),
-        "store": {"state": "degraded" if store.reason else "ok", **store._asdict()},
+        "store": {
+            "state": "degraded" if store.reason else "ok",
+            "reason": store.reason,
+            # What left from memory is kept there until flash knows; nobody needs to worry about it.
+            "n_in_memory": min(store.n_in_memory, account.waiting),
+        },
         "clock": _clock(clock, now),
         "uplink": uplink,
         "plays_held": n_held_plays,
@@ -54,7 +59,7 @@ def of_uplink(state: UplinkStatus | None) -> dict[str, Any]:
 def age_s(account: Account, clock: Clock) -> float | None:
     """How long the oldest ping has waited; None where nothing waits or nobody can know."""
     oldest, now = account.oldest, clock.now()
-    if oldest is None:
+    if oldest is None or not account.waiting:  # Delivered ones stay on flash until deletes have gathered.
         return None
     if oldest.boot_id == now.boot_id:
         return round((now.boot_ms - oldest.boot_ms) / 1000, 1)

@@ -150,12 +150,16 @@ class Timekeeper:
 
     async def _give_times(self, *, by_guess: bool) -> None:
         """Give every entry without a time its time, now and whenever there are more."""
+        is_told = False
         while True:
             ticket = await self._writer.wait_untimed()
             try:
                 boot_id, offset_ms = self._clock.now().boot_id, self._clock.offset_ms()
                 await self._writer.give_times(boot_id, offset_ms, is_guess=by_guess)
+                is_told = False
             except StoreError as exc:
-                _log.warning("waiting pings got no time: %s; trying again when the store takes it", exc)
+                if not is_told:
+                    _log.warning("waiting pings got no time: %s; trying again when the store takes it", exc)
+                is_told = True
             await self._writer.wait_durable(ticket)
             await trio.sleep(GIVE_AGAIN_S)

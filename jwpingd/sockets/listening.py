@@ -51,7 +51,10 @@ def listen(path: Place, *, mode: int, group: str | None) -> int:
         _refuse_live(path)
         return _bind_hidden_then_rename(path, mode, gid)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise OperatorError(f"cannot listen on {path}: {_words(error)}") from error
+        raise OperatorError(
+            f"cannot listen on {path}: {_words(error)}; let the daemon's user write its directory, or "
+            f"{_another(path)}"
+        ) from error
 
 
 def lock(directory: Place) -> int:
@@ -119,7 +122,7 @@ def _refuse_live(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
-        raise OperatorError(f"{path} is there and is no socket; remove it or set another socket.path")
+        raise OperatorError(f"{path} is there and is no socket; remove it, or {_another(path)}")
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         # Non-blocking: a live daemon whose backlog is full must not hold us up.
@@ -131,7 +134,7 @@ def _refuse_live(path: str) -> None:
         return
     if outcome in (0, errno.EAGAIN, errno.EPROTOTYPE):
         raise AlreadyRunning(
-            f"something answers on {path}: another jwpingd is running; stop it or set another socket.path"
+            f"something answers on {path}: another jwpingd is running; stop it, or {_another(path)}"
         )
     raise OSError(outcome, os.strerror(outcome))
 
@@ -178,6 +181,13 @@ def _clear(hidden: str) -> None:
         os.unlink(os.path.join(hidden, "s"))
     with suppress(FileNotFoundError):
         os.rmdir(hidden)
+
+
+def _another(path: str) -> str:
+    """How to have it elsewhere: the place of the operator's socket follows from its directory alone."""
+    if os.path.basename(path) == "control.sock":
+        return "name another directory with RUNTIME_DIRECTORY"
+    return "set another socket.path"
 
 
 def _parent(path: str) -> str:
