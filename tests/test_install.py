@@ -222,6 +222,18 @@ def test_the_service_starts_what_it_is_told(root: Path, command: str, line: str)
     assert line in (root / UNITS / "jwpingd.service").read_text().splitlines()
 
 
+@pytest.mark.parametrize("command", ["install", "uninstall", "device"])
+def test_an_empty_root_is_no_root(
+    root: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--root "$UNSET" is a mistake on the command line, not the directory that one happens to be in."""
+    monkeypatch.chdir(root)
+    before = files(root)
+    assert main([command, "--root", ""]) == 2
+    assert "is empty" in capsys.readouterr().err
+    assert files(root) == before
+
+
 @pytest.mark.parametrize("found", ["usr/bin/jwpingd", "usr/local/bin/jwpingd", "opt/jwpingd/bin/jwpingd"])
 def test_in_an_image_the_program_is_looked_for(root: Path, found: str) -> None:
     """Without --exec the service starts what the image has."""

@@ -27,6 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def root_directory(text: str) -> Path:
+    """The value of --root.  Empty, it would be the working directory: a script's variable that is not set."""
+    if text:
+        return Path(text)
+    from argparse import ArgumentTypeError
+
+    raise ArgumentTypeError("is empty, as of a variable that is not set; the root file system is a directory")
+
+
 def paths(args: argparse.Namespace | Options) -> Paths:
     """Where things are, with the chosen configuration file."""
     return config.locate(Path(args.config) if args.config else None)

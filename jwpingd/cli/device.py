@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_arguments(parser)
     parser.add_argument(
         "--root",
-        type=Path,
+        type=common.root_directory,
         default=Path("/"),
         metavar="DIR",
         help="the root file system to look at (default: this box's)",

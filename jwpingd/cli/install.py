@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from jwpingd.cli import common
 from jwpingd.cli.pieces import CONFIGURATION, PART_FILES, Piece, pieces
 from jwpingd.cli.rootfs import RECORD, Record, Rootfs, digest
 from jwpingd.errors import OperatorError
@@ -61,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_root(parser: argparse.ArgumentParser) -> None:
     """What `install` and `uninstall` have in common."""
     parser.add_argument(
-        "--root", type=Path, default=Path("/"), metavar="DIR", help="the root file system (default: /)"
+        "--root",
+        type=common.root_directory,
+        default=Path("/"),
+        metavar="DIR",
+        help="the root file system (default: /)",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
