@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "jwpingd"
 
 RANKS = {
-    0: {"errors", "events", "moment", "device", "retry", "notify", "film", "client", "interrupt"},
+    0: {"errors", "events", "moment", "device", "retry", "notify", "film", "client", "interrupt", "plural"},
     1: {"clock", "wire", "attach", "ping", "identity", "apps", "sockets", "spool", "platforms"},
     2: {"config", "session", "writer"},
     3: {"server", "uplink", "network", "control", "collector", "replay"},

@@ -186,6 +186,7 @@ OF_ITS_OWN = {
         "notify",
         "ping",
         "platforms",
+        "plural",
         "retry",
         "server",
         "session",

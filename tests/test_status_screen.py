@@ -71,3 +71,13 @@ def uplink_line(answer: dict[str, Any]) -> str:
 def test_when_the_next_try_comes(answer: dict[str, Any], said: str) -> None:
     """It is told when the link is down, and when pings wait for a collector that asked for patience."""
     assert uplink_line(answer) == said
+
+
+def test_one_of_a_thing_is_told_as_one() -> None:
+    """No line says "1 pings" or the like."""
+    answer = an_answer() | {"plays_held": 1, "unknown_apps": 1, "store": {"reason": "", "n_in_memory": 1}}
+    said = screen(answer, is_coloured=False)
+    assert "1 ping on the way to flash" in said
+    assert "1 play waits for its player, 1 item of no known app" in said
+    degraded = answer | {"store": {"reason": "full", "n_in_memory": 1}}
+    assert "1 ping only in memory" in screen(degraded, is_coloured=False)

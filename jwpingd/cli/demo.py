@@ -24,6 +24,7 @@ from jwpingd import control
 from jwpingd.collector import Collector, Weather, bind, serve
 from jwpingd.collector.lines import report_lines
 from jwpingd.errors import OperatorError
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd demo"
 
@@ -66,13 +67,12 @@ class _Stage:
         async with self._daemon() as daemon:
             _say("\n2. The network is gone; the next film is watched all the same.")
             await self._watch("AbCdEf12", "Spring", _TRAILER_S)
-            n_waiting = (await self._status())["waiting"]
-            _say(f"   status: {n_waiting} pings wait on flash")
+            await self._say_what_waits()
             _say("\n3. Somebody pulls the plug: kill -9.  The box starts again.")
             daemon.kill()
             await daemon.wait()
         async with self._daemon():
-            _say(f"   status: {(await self._status())['waiting']} pings wait on flash")
+            await self._say_what_waits()
             _say("\n4. The network is back.")
             async with self._online():
                 await self._until_nothing_waits()
@@ -86,8 +86,8 @@ class _Stage:
             f"\nThe report, as the collector counts:\n\n{report_lines(self._collector, is_coloured=False)}\n"
         )
         _say(
-            f"{account['accepted']} pings were accepted, {n_different} arrived, {n_lost} were lost; "
-            f"{self._collector.checker.n_duplicates} arrived twice."
+            f"{counted(account['accepted'], 'ping was', 'pings were')} accepted, {n_different} arrived, "
+            f"{n_lost} lost; {self._collector.checker.n_duplicates} arrived twice."
         )
         return 1 if n_lost or self._collector.n_violations() else 0
 
@@ -147,7 +147,8 @@ class _Stage:
         if result.returncode:
             raise OperatorError("the simulated player failed; see above")
         told = json.loads(result.stdout)
-        _say(f"   player: {told['written']} lines written; acknowledged {told['ack_ms']} ms after the last")
+        written = f"{counted(told['written'], 'line')} written"
+        _say(f"   player: {written}; acknowledged {told['ack_ms']} ms after the last")
 
     # --- looking on ---------------------------------------------------------------------------
 
@@ -174,6 +175,10 @@ class _Stage:
     async def _status(self) -> dict[str, Any]:
         path = self._directory / "run/control.sock"
         return await trio.to_thread.run_sync(control.ask, path, "status")
+
+    async def _say_what_waits(self) -> None:
+        n_waiting = (await self._status())["waiting"]
+        _say(f"   status: {counted(n_waiting, 'ping waits', 'pings wait')} on flash")
 
     async def _until_nothing_waits(self) -> None:
         """Show the kind of each ping as it arrives: the quickest way to see the shape of a play."""

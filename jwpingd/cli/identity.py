@@ -12,6 +12,7 @@ from jwpingd.cli import common, identity_files
 from jwpingd.config import Config, Paths, control_socket
 from jwpingd.errors import ConfigError, NotRunning, OperatorError
 from jwpingd.events import Consent
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd identity opt-out"
 
@@ -83,7 +84,7 @@ def _for_people(answer: dict[str, Any]) -> str:
     ]
     if answer["is_running"]:
         rows += [
-            ("users", f"{answer['n_users']} of {answer['n_connections']} connections name one"),
+            ("users", f"named on {answer['n_users']} of {counted(answer['n_connections'], 'connection')}"),
             ("pings", f"{answer['n_waiting']} waiting, {answer['n_purged']} purged so far"),
         ]
     else:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from jwpingd.config import paths
 from jwpingd.errors import OperatorError
 from jwpingd.film import Ad, FilmEvent, Interlude, Jump, Pause, at_s, events, length_s
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd play --duration 60 --ads --seek"
 
@@ -78,7 +79,8 @@ def _conclude(args: argparse.Namespace, n_written: int, ack_ms: int, answer: _An
         for error in answer.errors:
             print(f"the daemon refused: {error}")
         verb = "acknowledged" if answer.is_acknowledged else "refused"
-        print(f"wrote {n_written} events; the daemon {verb} the last {ack_ms} ms after it was written")
+        written = counted(n_written, "event")
+        print(f"wrote {written}; the daemon {verb} the last {ack_ms} ms after it was written")
     return 0 if answer.is_acknowledged and not answer.errors else 1
 
 
@@ -179,10 +181,13 @@ def _send(connection: socket.socket, line: bytes, n_written: int) -> None:
     try:
         connection.sendall(line)
     except TimeoutError as exc:
-        raise OperatorError(f"the daemon stopped reading after {n_written} events; see its log") from exc
+        raise OperatorError(
+            f"the daemon stopped reading after {counted(n_written, 'event')}; see its log"
+        ) from exc
     except OSError as exc:
         raise OperatorError(
-            f"the daemon closed the connection after {n_written} events{_last_words(connection)}; see its log"
+            f"the daemon closed the connection after {counted(n_written, 'event')}"
+            f"{_last_words(connection)}; see its log"
         ) from exc
 
 

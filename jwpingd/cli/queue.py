@@ -13,6 +13,7 @@ from typing import Any
 from jwpingd import control, ping
 from jwpingd.config import control_socket, locate
 from jwpingd.errors import OperatorError
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd queue list --set-aside"
 
@@ -68,7 +69,8 @@ def _export(args: argparse.Namespace, path: Path) -> None:
         raise OperatorError(f"{args.file} is there already; choose another file") from exc
     except OSError as exc:
         raise OperatorError(f"cannot write {args.file}: {exc.strerror}") from exc
-    print(f"{n_written} pings are in {args.file}; they wait in the queue as before")
+    many = f"pings are in {args.file}; they wait in the queue as before"
+    print(counted(n_written, f"ping is in {args.file}; it waits in the queue as before", many))
 
 
 def _write(rows: Iterator[_Ping], file: Any) -> int:
@@ -81,16 +83,18 @@ def _write(rows: Iterator[_Ping], file: Any) -> int:
 
 def _flush(_args: argparse.Namespace, path: Path) -> None:
     waiting = control.ask(path, "queue-flush")["waiting"]
-    print(f"{waiting} pings wait; the next try comes within 5 s, unless the collector asked for patience")
+    waits = counted(waiting, "ping waits", "pings wait")
+    print(f"{waits}; the next try comes within 5 s, unless the collector asked for patience")
 
 
 def _drop(args: argparse.Namespace, path: Path) -> None:
     answer = control.ask(path, "queue-drop", ids=_chosen(args), set_aside=args.set_aside)
-    print(f"{answer['dropped']} pings were dropped")
+    print(f"{counted(answer['dropped'], 'ping was', 'pings were')} dropped")
 
 
 def _retry(args: argparse.Namespace, path: Path) -> None:
-    print(f"{control.ask(path, 'queue-retry', ids=_chosen(args))['retried']} pings wait again")
+    answer = control.ask(path, "queue-retry", ids=_chosen(args))
+    print(f"{counted(answer['retried'], 'ping waits', 'pings wait')} again")
 
 
 _ACTIONS = {"list": _list, "export": _export, "flush": _flush, "drop": _drop, "retry": _retry}

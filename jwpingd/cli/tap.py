@@ -13,6 +13,7 @@ from typing import IO, Any
 from jwpingd import control, ping
 from jwpingd.config import control_socket, locate
 from jwpingd.errors import OperatorError
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd tap --record evening.jsonl"
 
@@ -99,7 +100,8 @@ def _refused(record: Mapping[str, Any]) -> str:
 
 
 def _missed(record: Mapping[str, Any]) -> str:
-    return f"     {'':>12} {record['n']} records were not seen: this came faster than it was read"
+    records = counted(record["n"], "record was", "records were")
+    return f"     {'':>12} {records} not seen: this came faster than it was read"
 
 
 _FORMS = {"event": _event, "ping": _ping, "refused": _refused, "missed": _missed}

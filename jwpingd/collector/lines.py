@@ -7,6 +7,7 @@ from datetime import datetime
 from jwpingd.collector.intake import Collector, Received
 from jwpingd.collector.seen import Seen
 from jwpingd.collector.totals import Row
+from jwpingd.plural import counted
 
 _RED, _YELLOW, _DIM, _PLAIN = "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 _TITLE_WIDTH = 40
@@ -41,10 +42,10 @@ def report_lines(collector: Collector, *, is_coloured: bool) -> str:
     n_violations = checker.n_violations + len(play_violations)
     counts = ", ".join(
         (
-            _counted(collector.n_pings, "ping"),
-            _counted(checker.n_duplicates, "duplicate"),
-            _counted(n_violations, "violation"),
-            f"{_counted(checker.n_open_plays(), 'play')} still open",
+            counted(collector.n_pings, "ping"),
+            counted(checker.n_duplicates, "duplicate"),
+            counted(n_violations, "violation"),
+            f"{counted(checker.n_open_plays(), 'play')} still open",
         )
     )
     colour = _YELLOW if n_violations else ""
@@ -75,10 +76,6 @@ def _shown(text: str) -> str:
 
 def _number(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _painted(text: str, colour: str, is_coloured: bool) -> str:

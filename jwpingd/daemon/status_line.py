@@ -11,6 +11,7 @@ import trio
 
 from jwpingd.clock import Clock
 from jwpingd.daemon import status
+from jwpingd.plural import counted
 from jwpingd.spool import Account
 from jwpingd.uplink import UplinkStatus
 from jwpingd.writer import StoreStatus
@@ -51,7 +52,7 @@ def line(
     account: Account, store: StoreStatus, uplink: UplinkStatus | None, clock: Clock, n_players: int
 ) -> str:
     """ "delivering; 3 waiting, oldest 12 s; 2 players"."""
-    players = "1 player" if n_players == 1 else f"{n_players} players"
+    players = counted(n_players, "player")
     if not account.waiting:
         return f"{_state(account, store, uplink, clock)}; nothing waits; {players}"
     age_s = status.age_s(account, clock)

@@ -8,6 +8,7 @@ from jwpingd.errors import TooManyPlayers
 from jwpingd.events import PlayEvent, PlaylistItem
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
+from jwpingd.plural import counted
 from jwpingd.server.player import Player
 from jwpingd.server.plays import Plays
 
@@ -51,7 +52,7 @@ class Players:
         if not isinstance(event, PlaylistItem):
             return self._plays.new_player(self._uid)
         if len(self._by_name) >= self._max_players:
-            raise TooManyPlayers(f"a connection may have {self._max_players} players, and has them")
+            raise TooManyPlayers(f"a connection may have {counted(self._max_players, 'player')}, no more")
         return self._adopt(event.player, self._plays.new_player(self._uid))
 
     def take_over(
@@ -65,7 +66,9 @@ class Players:
         if found is None or found is mine:
             return mine, 0
         if len(self.embed_ids) >= MAX_EMBEDS:
-            raise TooManyPlayers(f"this connection has had {MAX_EMBEDS} players; go on over another one")
+            raise TooManyPlayers(
+                f"this connection has had as many players as it may ({MAX_EMBEDS}); go on over another one"
+            )
         ticket = self._plays.leave_for_good(mine, moment)
         return self._adopt(item.player, self._plays.move(found)), ticket
 

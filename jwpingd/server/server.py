@@ -13,6 +13,7 @@ import trio
 
 from jwpingd import wire
 from jwpingd.errors import NotAllowed, PlayerError, TooManyConnections
+from jwpingd.plural import counted
 from jwpingd.server.caller import Caller
 from jwpingd.server.connection import Connection
 from jwpingd.server.dialogue import Rules
@@ -113,11 +114,12 @@ class Server:
         if limits.allowed_uids and peer.uid not in limits.allowed_uids:
             raise NotAllowed(f"user {peer.uid} may not use this socket (socket.allow_users)")
         if len(self.connections) >= limits.max_connections:
-            raise TooManyConnections(f"all {limits.max_connections} connections are in use")
+            raise TooManyConnections(f"{counted(limits.max_connections, 'connection')} in all is the limit")
         if descriptor >= limits.max_descriptors:  # The kernel gives the lowest that is free.
             raise TooManyConnections("the daemon may open no more files (LimitNOFILE of its service)")
         if n_of_uid >= limits.max_connections_per_uid:
-            raise TooManyConnections(f"user {peer.uid} has {n_of_uid} connections, which is the limit")
+            connections = counted(n_of_uid, "connection")
+            raise TooManyConnections(f"user {peer.uid} has {connections}, which is the limit")
 
     def _connection(self, sock: socket.socket, peer: Peer) -> Connection:
         return Connection(
@@ -150,7 +152,9 @@ class Server:
         if now_s - self._complained_at_s < COMPLAINT_INTERVAL_S:
             self._n_unlogged += 1
             return
-        others = f"; {self._n_unlogged} more players since the last such line" if self._n_unlogged else ""
+        others = ""
+        if self._n_unlogged:
+            others = f"; {counted(self._n_unlogged, 'more player')} since the last such line"
         self._complained_at_s, self._n_unlogged = now_s, 0
         _log.warning(
             "a player of uid %d (pid %d) sent %s; it was told, ignoring%s",

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from dataclasses import dataclass, field
 
+from jwpingd.plural import counted
 from jwpingd.spool import account, damage, faults, files, room, salvage, schema
 from jwpingd.spool.damage import Damaged, Missing, Newer, Sound, Verdict
 from jwpingd.spool.files import Files
@@ -109,7 +110,8 @@ class Opening:
             what = "the store that an older version had set aside is taken back"
         else:
             what = "the store is gone"
-        self.repairs.append(f"{what}: {salvaged.n_rows} pings carried over, {salvaged.n_lost} lost")
+        carried = f"{counted(salvaged.n_rows, 'ping')} carried over"
+        self.repairs.append(f"{what}: {carried}, {salvaged.n_lost} lost")
 
     def _retire_sources(self) -> None:
         """Keep one damaged copy, if it is small; what was taken back lives on in the database."""
@@ -142,7 +144,7 @@ class Opening:
             for name, n in copy.items():
                 store.counters.put(name, max(n, store.counters[name]))
             n_lost = salvage.settle(store.counters, *count_rows(store))
-        self.repairs.append(f"the store has lost its latest changes: {n_lost} pings lost")
+        self.repairs.append(f"the store has lost its latest changes: {counted(n_lost, 'ping')} lost")
 
 
 def _bring_log_in(store: Store) -> None:

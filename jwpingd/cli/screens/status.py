@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from jwpingd.plural import counted
+
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 _Answer = dict[str, Any]
 
@@ -81,15 +83,17 @@ def _ago(answer: _Answer, boot_ms: int) -> str:
 
 def _store(store: _Answer) -> str:
     if store["reason"]:
-        return f"degraded: {store['reason']}; {store['n_in_memory']} pings only in memory"
-    return "ok" + (f", {store['n_in_memory']} pings on their way to flash" if store["n_in_memory"] else "")
+        return f"degraded: {store['reason']}; {counted(store['n_in_memory'], 'ping')} only in memory"
+    n_in_memory = store["n_in_memory"]
+    return "ok" + (f", {counted(n_in_memory, 'ping')} on the way to flash" if n_in_memory else "")
 
 
 def _players(answer: _Answer) -> str:
     n_plays = sum(len(client["players"]) for client in answer["clients"])
-    held = f", {answer['plays_held']} plays wait for their player" if answer["plays_held"] else ""
+    n_held, n_unknown = answer["plays_held"], answer["unknown_apps"]
+    held = f", {counted(n_held, 'play waits for its', 'plays wait for their')} player" if n_held else ""
     refused = f", {answer['clients_refused']} refused" if answer["clients_refused"] else ""
-    unknown = f", {answer['unknown_apps']} items of no known app" if answer["unknown_apps"] else ""
+    unknown = f", {counted(n_unknown, 'item')} of no known app" if n_unknown else ""
     return f"{len(answer['clients'])} connected, {n_plays} playing{held}{refused}{unknown}"
 
 
