@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(arguments)
         sys.stdout.flush()
     except BaseException as exc:
-        interrupt.end_quietly()  # Whoever presses Ctrl-C again wants no more words.
         status = _told(exc)
     streams.forget_unwritten()
     return status
