@@ -22,6 +22,7 @@ from jwpingd import ping
 from jwpingd.device import Device
 from jwpingd.errors import OutOfSequence
 from jwpingd.events import Consent
+from jwpingd.moment import Moment
 from jwpingd.ping import Facts
 from jwpingd.server import Caller, Claims, Limits, Plays, Rules, Server
 from jwpingd.server.connection import (
@@ -30,6 +31,7 @@ from jwpingd.server.connection import (
     READ_BYTES,
     _one_turn,
 )
+from jwpingd.server.dialogue import Dialogue
 from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
 from jwpingd.server.held import MAX_HELD
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
@@ -882,6 +884,36 @@ def test_many_small_pieces_are_one_line(tmp_path: Path) -> None:
             await settle()
             assert player.replies() == [{"ack": 1}]
 
+    run(main)
+
+
+def test_connections_that_only_tick_share_their_wake_ups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However their ticks are spread, all are read at the same moments, twice a second."""
+    read_at_s: list[float] = []
+    take = Dialogue.take
+
+    def noted(dialogue: Dialogue, data: bytes, moment: Moment) -> None:
+        read_at_s.append(trio.current_time())
+        take(dialogue, data, moment)
+
+    async def main() -> None:
+        async with serving(House(tmp_path)) as house:
+            players = [house.connect() for _ in range(3)]
+            for player in players:
+                player.write(ITEM)
+            await settle()
+            for n in range(90):
+                players[n % 3].write(tick(n / 30))
+                await trio.sleep(1 / 30)
+                if n == 30:
+                    read_at_s.clear()
+        *while_they_tick, _, _, _ = read_at_s  # The last are those of the stop.
+        assert len(while_they_tick) >= 5
+        assert not any(moment_s % 0.5 for moment_s in while_they_tick)
+
+    monkeypatch.setattr(Dialogue, "take", noted)
     run(main)
 
 

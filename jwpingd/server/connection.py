@@ -152,7 +152,7 @@ class Connection:
         if self._rate and self._tokens < 0:
             wait_s = -self._tokens / self._rate
         elif self.dialogue.has_only_ticked and not self._in_hand and self._n_read < _TICKS_ONLY_BYTES:
-            wait_s = min(TICKS_ONLY_WAIT_S, self._until_timer_s())
+            wait_s = min(_until_next_round_s(), self._until_timer_s())
         await trio.sleep(wait_s)
         await self._writer.wait_for_room()
 
@@ -178,6 +178,11 @@ class Connection:
         while (ticket := self.dialogue.acks.next_ticket) is not None:
             await self._writer.wait_durable(ticket)
             self.dialogue.acks.send_due()
+
+
+def _until_next_round_s() -> float:
+    """All connections that only tick are read at the same moments: they share their wake-ups."""
+    return TICKS_ONLY_WAIT_S - trio.current_time() % TICKS_ONLY_WAIT_S
 
 
 def _one_turn(data: bytes) -> tuple[bytes, bytes]:

@@ -1,9 +1,16 @@
-"""Servers that read lines, parse them, and do nothing with them.  argv: epoll or trio, socket path."""
+"""Servers that read lines, parse them, and do nothing with them.  argv: epoll, trio or rounds, socket path.
+
+`rounds` is trio that looks at each client twice a second and lets the kernel hold the lines in between.
+"""
 
 import json
 import select
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
+
+ROUND_S = 0.5
 
 
 def parse(held: bytes, data: bytes) -> bytes:
@@ -45,7 +52,7 @@ def by_epoll(path: str) -> None:
                 del clients[descriptor]
 
 
-def by_trio(path: str) -> None:
+def by_trio(path: str, *, is_in_rounds: bool = False) -> None:
     import trio
 
     async def read(client: socket.socket) -> None:
@@ -53,6 +60,8 @@ def by_trio(path: str) -> None:
         async with stream:
             while data := await stream.receive_some(65536):
                 held = parse(held, data)
+                if is_in_rounds:
+                    await trio.sleep(ROUND_S - trio.current_time() % ROUND_S)
 
     async def main() -> None:
         listener = listener_at(path)
@@ -67,4 +76,9 @@ def by_trio(path: str) -> None:
     trio.run(main)
 
 
-{"epoll": by_epoll, "trio": by_trio}[sys.argv[1]](sys.argv[2])
+SERVERS: dict[str, Callable[[str], None]] = {
+    "epoll": by_epoll,
+    "trio": by_trio,
+    "rounds": partial(by_trio, is_in_rounds=True),
+}
+SERVERS[sys.argv[1]](sys.argv[2])
