@@ -91,6 +91,10 @@ class Clock:
         offset_ms = self._state.offset_ms
         return Moment(self._readers.boot_id(), boot_ms, None if offset_ms is None else boot_ms + offset_ms)
 
+    def boot_ms(self) -> int:
+        """Boottime alone: nobody sets it, so there is nothing to judge, and it costs a fifth of `now`."""
+        return self._readers.boottime_ms()
+
     def guess_now(self) -> int:
         """The wall clock as it is, Unix ms, right or wrong."""
         return self._readers.wall_ms()

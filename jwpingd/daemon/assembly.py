@@ -140,7 +140,7 @@ class UplinkClock:
         self._clock = of
 
     def boot_s(self) -> float:
-        return self._clock.now().boot_ms / 1000
+        return self._clock.boot_ms() / 1000
 
     async def sleep_until(self, boot_s: float) -> None:
         # The next millisecond: who wakes a fraction too early has nothing to do, and would spin.

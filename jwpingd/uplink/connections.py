@@ -92,6 +92,8 @@ class Connections:
         return " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
 
     async def _load(self) -> Http:
+        if self._http is not None:
+            return self._http
         async with self._loading:
             if self._http is None:
                 self._http = await self._run_blocking(lambda: _load(self._options, self._make_transport))

@@ -95,11 +95,11 @@ class Connection:
         self._request.method = method
         self._request.url = _ExactUrl(self._url, target)
         answer = None
-        with trio.move_on_after(self._timeout_s):
+        with trio.move_on_after(self._timeout_s) as scope:
             try:
                 response = await self._transport.handle_async_request(self._request)
                 answer = _answer(response)
-                await _finish(response)
+                await _finish(response, scope)
             except Exception as exc:
                 # Anything at all: a fault in the library must cost one try, not the daemon.  And
                 # a status that arrived counts, whatever happened to the picture after it.
@@ -174,17 +174,15 @@ def _answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, fields.get("content-type"), fields.get("retry-after"), date)
 
 
-async def _finish(response: httpx.Response) -> None:
+async def _finish(response: httpx.Response, scope: trio.CancelScope) -> None:
     """Read the body to its end, so that the connection can be used again; a long one is cut off."""
     assert isinstance(response.stream, httpx.AsyncByteStream)
     n_bytes = 0
     try:
-        # Cancelled rather than left: a cancellation ends every layer below in order.
-        with trio.CancelScope() as scope:
-            async for chunk in response.stream:
-                n_bytes += len(chunk)
-                if n_bytes > MAX_BODY_BYTES:
-                    scope.cancel()
+        async for chunk in response.stream:
+            n_bytes += len(chunk)
+            if n_bytes > MAX_BODY_BYTES:
+                scope.cancel()  # Rather than left: a cancellation ends every layer below in order.
     finally:
         await response.stream.aclose()
 
