@@ -1,8 +1,8 @@
 """The spool as the event loop sees it.
 
 `waiting` is what was submitted and is not on flash yet, a value machine without a loop; `purges` what
-may not leave meanwhile; `claims` what is in the uplink's hands; `flash` the spool in its thread;
-`writer` brings what waits to flash, and hands entries to the uplink.
+may not leave meanwhile; `claims` what is in the uplink's hands; `offer` what a commit brought for it;
+`flash` the spool in its thread; `writer` brings what waits to flash, and hands entries to the uplink.
 """
 
 from jwpingd.writer.flash import RunBlocking

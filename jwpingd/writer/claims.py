@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import trio
 
 from jwpingd.spool import Entry
+from jwpingd.writer.offer import Offer
 
 
 class Claims:
@@ -19,6 +20,7 @@ class Claims:
         self._has_more = True
         self._wants_more = trio.lowlevel.ParkingLot()
         self.highest_id = 0
+        self.offer = Offer()
 
     def __contains__(self, entry_id: object) -> bool:
         return entry_id in self._ids
@@ -59,6 +61,7 @@ class Claims:
 
     def release(self, entry_ids: Iterable[int]) -> None:
         """Nobody has these in hand any more; they wait as before."""
+        self.offer.withdraw()
         self.settle(entry_ids)
         self.offer_more()
 

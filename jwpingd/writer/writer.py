@@ -18,6 +18,7 @@ from jwpingd.errors import StoreError
 from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
 from jwpingd.writer.claims import Claims
 from jwpingd.writer.flash import Flash, RunBlocking
+from jwpingd.writer.offer import claimable
 from jwpingd.writer.purges import Purges
 from jwpingd.writer.waiting import Fold, Submission, Waiting, revised
 
@@ -242,6 +243,7 @@ class Writer:
     async def on_spool(self, work: Callable[[Spool], T]) -> T:
         """Do `work` with the store, between two commits.  Raises StoreError."""
         async with self._flash.lock:
+            self._claims.offer.withdraw()
             result = await self._flash.use(work)
             self._know()
         return result
@@ -345,8 +347,9 @@ class Writer:
             if self._in_doubt is None:
                 self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, self._claims.ids())
                 self._in_doubt_ticket = ticket or self._in_doubt_ticket
+            mark = self._claims.offer.withdraw()
             try:
-                batch = await self._flash.use(self._write)
+                batch, found = await self._flash.use(self._writing())
             except StoreError as exc:
                 self._refuse(str(exc))
                 self._after_commit.unpark_all()
@@ -357,7 +360,18 @@ class Writer:
             if self._is_told_of:
                 self._is_told_of = False
                 self._on_change(self.status())
+        self._claims.offer.make(found, mark)
         self._finish(batch)
+
+    def _writing(self) -> Callable[[Spool], tuple[Batch, Sequence[Entry] | None]]:
+        """What the thread has to do: the batch, and to look what an uplink that waits can have then."""
+        claimed, is_awaited = self._claims.ids(), self._claims.is_awaited
+
+        def work(spool: Spool) -> tuple[Batch, Sequence[Entry] | None]:
+            batch = self._write(spool)
+            return batch, claimable(spool, claimed, self._purges.cover) if is_awaited else None
+
+        return work
 
     def _write(self, spool: Spool) -> Batch:
         """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
@@ -427,6 +441,9 @@ class Writer:
     # --- claims -------------------------------------------------------------------------------
 
     async def _read_oldest(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
+        offered = self._claims.offer.take(limit, after_id, to_id)
+        if offered is not None:
+            return offered
         claimed = self._claims.ids()
         try:
             return await self._read_spool(
