@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jwpingd.ping import fold
-from jwpingd.spool import Batch, Checkpoint, Entry, Limits, Spool
+from jwpingd.spool import Account, Batch, Checkpoint, Entry, Limits, Spool
 
 SMALL = Limits(max_bytes=1 << 20)
 WALL_MS = 1_700_000_000_000
@@ -43,6 +43,18 @@ def opened(
 ) -> Spool:
     """The spool in `directory`, with the real folding."""
     return Spool.open(directory, limits, fold=fold, connection_type=connection_type)
+
+
+def reopen(spool: Spool) -> None:
+    """Let go of the files as a process does that is killed, and open them again.  Raises StoreError."""
+    spool._abandon()
+    spool.next_id()
+
+
+def is_balanced(account: Account) -> bool:
+    """Whether every accepted ping is accounted for."""
+    gone = account.delivered + account.set_aside + account.folded + sum(account.dropped.values())
+    return account.accepted == gone + account.waiting
 
 
 def put(spool: Spool, *entries: Entry, claimed: frozenset[int] = frozenset(), tried_to: int = 0) -> None:

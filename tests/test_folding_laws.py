@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jwpingd import ping
 from jwpingd.spool import Entry
 from jwpingd.writer.waiting import Submission, Waiting
-from tests.spool_values import SMALL, bytes_in, entry, opened, put, rows_of
+from tests.spool_values import SMALL, bytes_in, entry, is_balanced, opened, put, rows_of
 
 N_BYTES = {"play00000001": 130, "play00000002": 400, "play00000003": 900}  # a play's targets have one title
 
@@ -86,7 +86,7 @@ def test_on_flash(pattern: list[Entry], n_at_once: int) -> None:
             accepted += batch
             assert bytes_in(Path(name)) <= SMALL.max_bytes
             account = spool.account()
-            assert account.is_balanced and account.accepted == len(accepted)
+            assert is_balanced(account) and account.accepted == len(accepted)
             if account.dropped["full"]:
                 assert account.folded or not _can_fold(accepted)
                 break

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jwpingd.spool import Batch, Checkpoint, Entry, Purge, Spool
-from tests.spool_values import checkpoint, entry, ids_of, opened, put, rows_of
+from tests.spool_values import checkpoint, entry, ids_of, is_balanced, opened, put, rows_of
 
 SECRET = "5ecret5ecret"
 
@@ -48,7 +48,7 @@ def test_a_purge_takes_its_own_and_leaves_nothing_of_it(tmp_path: Path) -> None:
     purge(spool, nothing_of(SECRET))
     assert ids_of(spool) == [idx for idx in range(1, 701) if not idx % 3]
     account = spool.account()
-    assert (account.dropped["opt_out"], account.waiting, account.is_balanced) == (467, 233, True)
+    assert (account.dropped["opt_out"], account.waiting, is_balanced(account)) == (467, 233, True)
     assert files_with(tmp_path, SECRET) == []
     assert (tmp_path / "spool.v9.db").exists()
 
@@ -73,7 +73,7 @@ def test_rows_are_shortened_where_nobody_may_have_tried_them(tmp_path: Path) -> 
         purge(spool, Purge(nobody, "opt_out", tried_to=tried_in_run))
         expected = [of(idx, SECRET, n_bytes=100 * idx) for idx in range(4, 9)]
         assert rows_of(spool) == [each._replace(target=nobody(each.target)) for each in expected]
-        assert (spool.account().dropped["opt_out"], spool.account().is_balanced) == (3, True)
+        assert (spool.account().dropped["opt_out"], is_balanced(spool.account())) == (3, True)
         assert files_with(directory, SECRET) == []
         spool.close()
         assert spool.thorough_check() == []
@@ -90,7 +90,7 @@ def test_dead_letters_and_checkpoints_obey(tmp_path: Path) -> None:
     shortened = will._replace(target=nobody(will.target))
     assert spool.checkpoints() == [*kept, Checkpoint("c", shortened, "")]
     assert spool.set_aside_rows() == [] and ids_of(spool) == [2]
-    assert spool.account().is_balanced
+    assert is_balanced(spool.account())
     assert files_with(tmp_path, SECRET) == []
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_row_goes_with_any_purge(tmp_path: Path, table: str) -> None:
     purge(spool, nothing_of("somebody else"))
     assert files_with(tmp_path, SECRET) == []
     account = spool.account()
-    assert (account.dropped["opt_out"], account.is_balanced) == (int(table != "play"), True)
+    assert (account.dropped["opt_out"], is_balanced(account)) == (int(table != "play"), True)
 
 
 def test_a_purge_is_for_what_was_there_before(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jwpingd.spool import Batch, Entry, Limits, Spool
-from tests.spool_values import SMALL, bytes_in, checkpoint, entry, ids_of, opened, put, rows_of
+from tests.spool_values import SMALL, bytes_in, checkpoint, entry, ids_of, is_balanced, opened, put, rows_of
 
 LARGE = 3000  # bytes of a target: a small store is full after some 200
 
@@ -29,7 +29,7 @@ def test_a_full_store_folds_and_loses_no_second(tmp_path: Path) -> None:
     account = spool.account()
     assert account.folded > 100
     assert sum(account.dropped.values()) == 0
-    assert account.is_balanced
+    assert is_balanced(account)
     assert watched_s(rows_of(spool)) == 400 * 5
     for each in rows_of(spool):
         assert each.target.endswith(f"&ti={each.watched_s}")
@@ -104,7 +104,7 @@ def test_the_oldest_are_dropped_when_nothing_folds(tmp_path: Path) -> None:
     assert ids[:2] == [1, 5]
     assert ids[2:] == list(range(403 - len(ids), 401))
     assert (account.dropped["full"], account.folded) == (400 - len(ids), 0)
-    assert account.is_balanced
+    assert is_balanced(account)
 
 
 def test_the_bytes_are_never_exceeded(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_the_bytes_are_never_exceeded(tmp_path: Path) -> None:
         gone = tuple(ids_of(spool)[:5]) if start % 3 == 0 else ()
         spool.commit(Batch(spool.last_batch + 1, puts=puts, checkpoints=plays, delivered=gone))
         assert bytes_in(tmp_path) <= SMALL.max_bytes
-    assert spool.account().is_balanced
+    assert is_balanced(spool.account())
     assert spool.account().dropped["full"] + spool.account().folded > 0
 
 
@@ -129,7 +129,7 @@ def test_a_batch_larger_than_the_store_keeps_its_newest(tmp_path: Path) -> None:
     assert ids == list(range(501 - len(ids), 501))
     account = spool.account()
     assert (account.accepted, account.waiting, account.dropped["full"]) == (500, len(ids), 500 - len(ids))
-    assert account.is_balanced
+    assert is_balanced(account)
     assert bytes_in(tmp_path) <= SMALL.max_bytes
     assert spool.next_id() == 501
 
@@ -145,7 +145,7 @@ def test_a_lower_limit_holds_from_the_next_start(tmp_path: Path) -> None:
     ids = ids_of(spool)
     assert ids == list(range(1001 - len(ids), 1001))
     assert len(ids) > 100
-    assert spool.account().is_balanced
+    assert is_balanced(spool.account())
 
 
 def test_twenty_thousand_pings_fit_the_default(tmp_path: Path) -> None:

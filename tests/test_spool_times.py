@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jwpingd.spool import Batch
-from tests.spool_values import WALL_MS, checkpoint, entry, opened, put, rows_of
+from tests.spool_values import WALL_MS, checkpoint, entry, opened, put, reopen, rows_of
 
 OFFSET_MS = WALL_MS
 
@@ -49,7 +49,7 @@ def test_an_earlier_boot_whose_clock_was_known_is_exact(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.fix_times("boot-1", OFFSET_MS)
     put(spool, entry(1, sa_ms=None))
-    spool.reopen()
+    reopen(spool)
     assert spool.fix_times("boot-2", OFFSET_MS + 10_000_000) == 1
     assert rows_of(spool) == [entry(1)]
 
@@ -59,7 +59,7 @@ def test_the_earliest_known_later_boot_counts(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     put(spool, entry(1, boot_id="boot-1", sa_ms=None))
     spool.commit(Batch(2, puts=(entry(2, boot_id="boot-2"),)))
-    spool.reopen()
+    reopen(spool)
     spool.guess_times("boot-0", 1)  # An unknown later boot must not date earlier ones that are known.
     put(spool, entry(3, boot_id="boot-2", sa_ms=None), entry(4, boot_id="boot-1", sa_ms=None))
     spool.fix_times("boot-2", OFFSET_MS)

@@ -17,23 +17,22 @@ BUCKETS = {
 
 
 class Event(NamedTuple):
-    """An event of the interface: its short name on the wire, its bucket, and when it is sent."""
+    """An event of the interface: its short name on the wire, its name, and its bucket."""
 
     kind: str
     name: str
     bucket: str
-    sent: str
 
 
 EVENTS = {
     event.kind: event
     for event in (
-        Event("e", "setup", "jwplayer6", "an item has been loaded into the player"),
-        Event("i", "impression", "clienta", "the first frame of an ad creative has been shown"),
-        Event("s", "play", "jwplayer6", "the first frame of the video has been shown"),
-        Event("t", "quantile", "jwplayer6", "playback passed a quantile threshold; live: every 20 s watched"),
-        Event("vs", "seeked", "jwplayer6", "a seek ended (seeks within 1 s of each other count as one)"),
-        Event("gab", "generic abandonment", "jwplayer6", "the play is over"),
+        Event("e", "setup", "jwplayer6"),  # an item has been loaded into the player
+        Event("i", "impression", "clienta"),  # the first frame of an ad creative has been shown
+        Event("s", "play", "jwplayer6"),  # the first frame of the video has been shown
+        Event("t", "quantile", "jwplayer6"),  # playback passed a quantile threshold; live: every 20 s watched
+        Event("vs", "seeked", "jwplayer6"),  # a seek ended (seeks within 1 s of each other count as one)
+        Event("gab", "generic abandonment", "jwplayer6"),  # the play is over
     )
 }
 

@@ -32,12 +32,6 @@ class Account(NamedTuple):
     oldest: Entry | None = None
     others: Mapping[str, int] = MappingProxyType({})
 
-    @property
-    def is_balanced(self) -> bool:
-        """Whether every accepted ping is accounted for."""
-        gone = self.delivered + self.set_aside + self.folded + sum(self.dropped.values())
-        return self.accepted == gone + self.waiting
-
     def plus(self, deltas: Mapping[str, int]) -> Account:
         """The account with `deltas` (counter → how many more) added; dropped ones as "dropped.full"."""
         changed = {name: getattr(self, name) + deltas[name] for name in _PLAIN if name in deltas}

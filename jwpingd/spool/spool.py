@@ -154,10 +154,6 @@ class Spool:
         """The number of the last batch that was applied."""
         return self._use("read", lambda store: store.counters["last_batch"])
 
-    def is_new_boot(self, boot_id: str) -> bool:
-        """Whether nothing of this boot was ever stored."""
-        return self._use("read", lambda store: store.boots.find(boot_id) is None)
-
     # --- care ---------------------------------------------------------------------------------
 
     def thorough_check(self) -> list[str]:
@@ -165,11 +161,6 @@ class Spool:
         found = self._use("check", upkeep.check_thoroughly)
         self.repairs += found
         return found
-
-    def reopen(self) -> None:
-        """Close the files and open them again.  Raises StoreError."""
-        self._abandon()
-        self._use("open", lambda store: None)
 
     def close(self) -> None:
         """Bring everything into one file and write the account's second copy.  Raises StoreError.

@@ -47,11 +47,6 @@ class LineReader:
         self._is_skipping = False
         self._n_lines = 0
 
-    @property
-    def n_buffered_bytes(self) -> int:
-        """The bytes of the unfinished line that are kept; never above the line limit."""
-        return len(self._held)
-
     def feed(self, data: bytes) -> list[Received | Rejected]:
         """What the lines that end in `data` say, in order.  An over-long line is told at once."""
         results: list[Received | Rejected] = []

@@ -9,6 +9,7 @@ from typing import Any
 from jwpingd.spool import Spool
 from tests.faults.recorder import Record
 from tests.faults.workload import digest
+from tests.spool_values import is_balanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Promise:
         faults = [f"{what}: {sorted(which)}" for what, which in found.items() if which]
         if spool.repairs and self.after.n_repairs <= self.before.n_repairs:
             faults += spool.repairs
-        if not account.is_balanced or account.dropped["damage"] > self.after.n_damaged:
+        if not is_balanced(account) or account.dropped["damage"] > self.after.n_damaged:
             faults.append(f"the account is off: {account}")
         if self.is_exact and digest(spool) not in (self.before.digest, self.after.digest):
             faults.append("the store is neither as before nor as after the transaction")

@@ -32,7 +32,7 @@ from tests.faults.oracle import Promise, promises
 from tests.faults.recorder import Record
 from tests.faults.workload import SCENARIOS, Scenario
 from tests.processes import BoxUnderTest, free_port
-from tests.spool_values import SMALL, entry, opened, put, view
+from tests.spool_values import SMALL, entry, opened, put, reopen, view
 
 _PORTION = 500  # cuts that one process makes at a time
 
@@ -172,7 +172,7 @@ def faults_after(directory: Path, promise: Promise, *, goes_on: bool) -> list[st
         if goes_on:
             put(spool, entry(spool.next_id()))
             before = view(spool)
-            spool.reopen()
+            reopen(spool)
             faults += [] if view(spool) == before else ["it is not the same when it is opened again"]
         spool.close()
     except (StoreError, AssertionError) as exc:

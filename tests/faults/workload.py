@@ -32,7 +32,7 @@ from jwpingd.spool.store import Store
 from jwpingd.writer import Writer
 from tests.faults.recorder import Recorded
 from tests.inline import VirtualClock, run_inline
-from tests.spool_values import SMALL, view
+from tests.spool_values import SMALL, is_balanced, view
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ def note_state(spool: Spool, n_commits: int) -> None:
         n_gone=account.folded + sum(account.dropped.values()),
         n_damaged=account.dropped["damage"],
         n_repairs=len(spool.repairs),
-        is_balanced=account.is_balanced,
+        is_balanced=is_balanced(account),
     )
 
 
