@@ -447,7 +447,7 @@ def test_what_is_in_hand_comes_back(tmp_path: Path) -> None:
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(claim)
-                while not house.writer._claims._being_made:
+                while not house.writer._in_hand._being_made:
                     await trio.lowlevel.checkpoint()
                 ticket = house.plays.purge(Restriction.NO_PING, [ping.embed_id(in_hand[0].target)])
             await house.writer.wait_durable(ticket)

@@ -1,7 +1,7 @@
 """The spool as the event loop sees it.
 
 `waiting` is what was submitted and is not on flash yet, a value machine without a loop; `purges` what
-may not leave meanwhile; `claims` what is in the uplink's hands; `offer` what a commit brought for it;
+may not leave meanwhile; `in_hand` what is in the uplink's hands; `offer` what a commit brought for it;
 `flash` the spool in its thread; `writer` brings what waits to flash, and hands entries to the uplink.
 """
 

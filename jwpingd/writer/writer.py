@@ -16,8 +16,8 @@ import trio
 
 from jwpingd.errors import StoreError
 from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
-from jwpingd.writer.claims import Claims
 from jwpingd.writer.flash import Flash, RunBlocking
+from jwpingd.writer.in_hand import InHand
 from jwpingd.writer.offer import claimable
 from jwpingd.writer.purges import Purges
 from jwpingd.writer.waiting import Fold, Submission, Waiting, revised
@@ -80,7 +80,7 @@ class Writer:
         self._in_doubt: Batch | None = None
         self._in_doubt_ticket = 0
         self._last_id = _IDS_WITHOUT_STORE + secrets.randbelow(1 << 40)
-        self._claims = Claims()
+        self._in_hand = InHand()
         self._purges = Purges()
         self._tried_to = 0
         self._ticket = 0
@@ -112,12 +112,12 @@ class Writer:
         if any(entry.sa_ms is None for entry in entries):
             self._untimed_ticket = self._ticket
             self._untimed.unpark_all()
-        if entries and self._claims.is_awaited:
+        if entries and self._in_hand.is_awaited:
             # The uplink is about to try these at once: the mark costs nothing in the same transaction.
             self._waiting.tried_to = self._last_id
         if entries and self._reason:
             self._keep_to_memory()
-            self._claims.offer_more()
+            self._in_hand.offer_more()
         self._work.set()
         return self._ticket
 
@@ -127,7 +127,7 @@ class Writer:
         See `Purge`.  It holds at once; it is on flash, and nothing is left there, when the ticket is durable.
         """
         self._ticket += 1
-        purge = Purge(revise, reason, self._claims.highest_id, is_of_box)
+        purge = Purge(revise, reason, self._in_hand.highest_id, is_of_box)
         self._waiting.revise(purge)
         if self._in_doubt is not None and not self._flash.lock.locked():
             # It may have reached flash all the same: then this is skipped, and its rows are purged there.
@@ -137,7 +137,7 @@ class Writer:
             self._in_doubt = self._in_doubt._replace(puts=tuple(puts), n_more_counts=counts)
         self._add(Submission(self._ticket, [], purges=(purge,)))
         self._purges.add(self._ticket, self._last_id, purge)
-        self._claims.take_back(self._purges.cover)
+        self._in_hand.take_back(self._purges.cover)
         self._on_purge(self._purges.cover)
         self._work.set()
         return self._ticket
@@ -172,13 +172,13 @@ class Writer:
 
         That they may have been tried is on flash before this returns.
         """
-        self._claims.look()
+        self._in_hand.look()
         entries = await self._read_oldest(limit, after_id, to_id)
         if self._reason:
             entries += self._oldest_in_memory(limit - len(entries), after_id, to_id)
         # A purge that came while they were read is not on flash yet; one that comes now takes its part.
         entries = [entry for entry in entries if not self._purges.cover(entry)]
-        with self._claims.making(entries):
+        with self._in_hand.making(entries):
             if entries:
                 await self._mark_tried(entries[-1].id)
         return entries
@@ -186,7 +186,7 @@ class Writer:
     def delivered(self, entry_id: int) -> None:
         """The collector has it."""
         if self._waiting.forget(entry_id, "delivered"):
-            self._claims.settle([entry_id])
+            self._in_hand.settle([entry_id])
         else:
             self._waiting.delivered.append(entry_id)
         self._work.set()
@@ -198,11 +198,11 @@ class Writer:
 
     def release(self, entry_ids: Iterable[int]) -> None:
         """Nobody has these in hand any more; they wait as before."""
-        self._claims.release(entry_ids)
+        self._in_hand.release(entry_ids)
 
     async def wait_for_more(self) -> None:
         """Return when there may be something to claim that the last claim did not see."""
-        await self._claims.wait_for_more()
+        await self._in_hand.wait_for_more()
 
     def last_id(self) -> int:
         """The highest id given so far."""
@@ -243,7 +243,7 @@ class Writer:
     async def on_spool(self, work: Callable[[Spool], T]) -> T:
         """Do `work` with the store, between two commits.  Raises StoreError."""
         async with self._flash.lock:
-            self._claims.offer.withdraw()
+            self._in_hand.offer.withdraw()
             result = await self._flash.use(work)
             self._know()
         return result
@@ -270,7 +270,7 @@ class Writer:
         )
         if self._untimed_ticket is not None and self._untimed_ticket <= known_to:
             self._untimed_ticket = None
-        self._claims.offer_more()
+        self._in_hand.offer_more()
 
     async def waiting(self, limit: int, *, after_id: int = 0) -> list[Entry]:
         """The oldest entries, with a time or without, on flash or only in memory."""
@@ -302,12 +302,12 @@ class Writer:
         self._last_id += len(ids)
         new_ids = range(first_id, first_id + len(ids))
         n_requeued = await self.on_spool(lambda spool: spool.requeue(ids, new_ids))
-        self._claims.offer_more()
+        self._in_hand.offer_more()
         return n_requeued
 
     async def expire(self, wall_ms: int) -> None:
         """Drop what is too old by a clock that is trusted.  Raises StoreError."""
-        claimed = self._claims.ids()
+        claimed = self._in_hand.ids()
         await self.on_spool(lambda spool: spool.expire(wall_ms, except_ids=claimed))
 
     def account(self) -> Account:
@@ -345,9 +345,9 @@ class Writer:
         """Write the oldest that waits as one transaction.  What fails is kept unchanged for the next call."""
         async with self._flash.lock:
             if self._in_doubt is None:
-                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, self._claims.ids())
+                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, self._in_hand.ids())
                 self._in_doubt_ticket = ticket or self._in_doubt_ticket
-            mark = self._claims.offer.withdraw()
+            mark = self._in_hand.offer.withdraw()
             try:
                 batch, found = await self._flash.use(self._writing())
             except StoreError as exc:
@@ -360,12 +360,12 @@ class Writer:
             if self._is_told_of:
                 self._is_told_of = False
                 self._on_change(self.status())
-        self._claims.offer.make(found, mark)
+        self._in_hand.offer.make(found, mark)
         self._finish(batch)
 
     def _writing(self) -> Callable[[Spool], tuple[Batch, Sequence[Entry] | None]]:
         """What the thread has to do: the batch, and to look what an uplink that waits can have then."""
-        claimed, is_awaited = self._claims.ids(), self._claims.is_awaited
+        claimed, is_awaited = self._in_hand.ids(), self._in_hand.is_awaited
 
         def work(spool: Spool) -> tuple[Batch, Sequence[Entry] | None]:
             batch = self._write(spool)
@@ -391,7 +391,7 @@ class Writer:
             self._on_repair(repair)
         if not self._is_known and self._flash.last_id is not None:
             self._is_known = True
-            is_in_use = bool(self.n_in_memory or self._claims)
+            is_in_use = bool(self.n_in_memory or self._in_hand)
             self._last_id = max(self._last_id, self._flash.last_id) if is_in_use else self._flash.last_id
             self._on_open(self._flash.left_behind)
 
@@ -399,7 +399,7 @@ class Writer:
         """The batch that flash refused must be tried as it is; what came later makes room for it."""
         n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
         n_most = max(self._memory_max - n_in_doubt, 1)
-        self._waiting.make_room(n_most, self._claims.ids(), self._claims.highest_id)
+        self._waiting.make_room(n_most, self._in_hand.ids(), self._in_hand.highest_id)
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
@@ -409,12 +409,12 @@ class Writer:
 
     def _finish(self, batch: Batch) -> None:
         self._tried_to = max(self._tried_to, batch.tried_to)
-        self._claims.settle([*batch.delivered, *(entry_id for entry_id, _ in batch.set_aside)])
+        self._in_hand.settle([*batch.delivered, *(entry_id for entry_id, _ in batch.set_aside)])
         self._durable_to = self._in_doubt_ticket
         self._after_commit.unpark_all()
         self._on_commit()
         if self._purges.finish(self._durable_to) or batch.puts:
-            self._claims.offer_more()
+            self._in_hand.offer_more()
 
     async def _wait_for_work(self) -> None:
         """Until something is urgent, or deletes have waited long enough."""
@@ -438,13 +438,13 @@ class Writer:
     def _is_urgent(self) -> bool:
         return bool(self._in_doubt or self._reason or self._waiting.is_urgent)
 
-    # --- claims -------------------------------------------------------------------------------
+    # --- claiming -------------------------------------------------------------------------------
 
     async def _read_oldest(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
-        offered = self._claims.offer.take(limit, after_id, to_id)
+        offered = self._in_hand.offer.take(limit, after_id, to_id)
         if offered is not None:
             return offered
-        claimed = self._claims.ids()
+        claimed = self._in_hand.ids()
         try:
             return await self._read_spool(
                 lambda spool: spool.oldest(
@@ -476,7 +476,7 @@ class Writer:
             entry
             for entry in in_memory
             if entry.sa_ms is not None
-            and entry.id not in self._claims
+            and entry.id not in self._in_hand
             and not self._purges.cover(entry)
             and after_id < entry.id <= (self._last_id if to_id is None else to_id)
         )

@@ -11,7 +11,7 @@ from jwpingd.spool import Entry
 from jwpingd.writer.offer import Offer
 
 
-class Claims:
+class InHand:
     """`highest_id`: what lies beyond was never handed out in this run."""
 
     def __init__(self) -> None:
