@@ -378,6 +378,26 @@ def test_raw_user_ids_end_in_the_hash(tmp_path: Path) -> None:
             assert b"secret-viewer-4711" not in file.read_bytes()
 
 
+def test_a_consent_that_is_misspelt_changes_nothing(tmp_path: Path) -> None:
+    """The whole hello is refused, the reply names the words that may be, and what was said before holds."""
+
+    async def main() -> None:
+        async with serving(House(tmp_path)) as house:
+            player = house.connect()
+            player.write({"event": "hello", "consent": "none"})
+            player.write({"event": "hello", "consent": "ful", "user": {"id": "4711"}}, ITEM, tick(0))
+            await settle()
+            assert [reply["message"] for reply in player.replies()] == [
+                "consent must be one of full, anonymous, none"
+            ]
+            assert house.kinds() == ""
+            player.write({"event": "hello", "consent": "full"}, ITEM, tick(0))
+            await settle()
+            assert house.kinds() == "e s" and "oaid" not in house.pings()[0][1]
+
+    run(main)
+
+
 # --- plays across a cut ---------------------------------------------------------------------------
 
 
