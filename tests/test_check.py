@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import trio.testing
 
 from jwpingd import cli
 from jwpingd.cli.checks import box as checks
+from jwpingd.cli.checks import directory
 from jwpingd.clock import BUILD_MS
 from jwpingd.config import Config
 from jwpingd.device import Device, Fact
@@ -74,6 +76,21 @@ def test_check_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """--json is one object with the status."""
     assert cli.main(["check", "--offline", "--json"]) == 78
     assert json.loads(capsys.readouterr().out)["status"] == 78
+
+
+def test_a_file_system_too_small_for_a_damaged_store_is_warned_of(tmp_path: Path) -> None:
+    """What the store has taken already is no shortage, but twice its limit must fit the file system."""
+    space = os.statvfs(tmp_path)
+    size_bytes = (space.f_blocks - space.f_bfree + space.f_bavail) * space.f_frsize
+    assert not directory.state_directory(tmp_path, 1 << 20).warnings
+    (warning,) = directory.state_directory(tmp_path, size_bytes // 2 + 1).warnings[-1:]
+    assert "needs twice that" in warning
+    free_bytes = space.f_bavail * space.f_frsize
+    with (tmp_path / "spool.db").open("wb") as file:
+        file.truncate(size_bytes)  # Sparse: it is free and taken at once.
+    assert not any(
+        "are free" in said for said in directory.state_directory(tmp_path, free_bytes * 2).warnings
+    )
 
 
 def test_a_world_writable_state_directory_is_warned_of(box: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,16 @@
 
 The new one is built beside the sources and renamed into place when it is whole and synced; the
 sources keep names that tell what is going on, so that a power cut only means to do it again.
+
+Both must fit the file system.  Where it is full, room may come, so nothing is given up; where it is too
+small for both even if nothing else were on it, the newer half is carried over, or the newest quarter.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -52,18 +56,33 @@ def rebuild(
 
     A source without a database brings its account only.  Raises OSError and sqlite3.Error.
     """
-    try:
-        salvaged = _build(its_files.new, sources, limits, connection_type)
-    except BaseException:
-        files.remove(its_files.new)
-        raise
+    one_in, salvaged = 1, None
+    while salvaged is None:
+        try:
+            salvaged = _build(its_files.new, sources, limits, connection_type, one_in)
+        except BaseException as exc:
+            files.remove(its_files.new)
+            if not faults.is_full(exc) or one_in > limits.max_bytes or not _is_too_small_for(sources):
+                raise
+            one_in *= 2
     os.rename(its_files.new, its_files.database)
     account.sync_directory(its_files.directory)
     return salvaged
 
 
+def _is_too_small_for(sources: list[Source]) -> bool:
+    """Whether the file system, with nothing else on it, could not hold them twice and an eighth to spare."""
+    disk = os.statvfs(sources[0].database.parent)
+    most_bytes = (disk.f_blocks - disk.f_bfree + disk.f_bavail) * disk.f_frsize
+    return 2 * sum(files.size_bytes(source.database) for source in sources) > most_bytes * 7 // 8
+
+
 def _build(
-    path: Path, sources: list[Source], limits: Limits, connection_type: type[sqlite3.Connection]
+    path: Path,
+    sources: list[Source],
+    limits: Limits,
+    connection_type: type[sqlite3.Connection],
+    one_in: int,
 ) -> Salvaged:
     files.remove(path)
     with closing(schema.connect(path, connection_type)) as connection:
@@ -73,7 +92,7 @@ def _build(
         schema.create(connection)
         store = Store(connection, Counters({}), limits, 0)
         with store.transaction():
-            salvaged = _carry_over_all(sources, store, connection_type)
+            salvaged = _carry_over_all(sources, store, connection_type, one_in)
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return salvaged
@@ -93,9 +112,9 @@ def settle(totals: Counters, n_waiting: int, n_held: int, n_aside: int) -> int:
 
 
 def _carry_over_all(
-    sources: list[Source], store: Store, connection_type: type[sqlite3.Connection]
+    sources: list[Source], store: Store, connection_type: type[sqlite3.Connection], one_in: int
 ) -> Salvaged:
-    found = [_carry_over(source, store, connection_type) for source in sources]
+    found = [_carry_over(source, store, connection_type, one_in) for source in sources]
     totals = Counters({})
     for carried in found:
         for name, n in carried.account.items():
@@ -114,8 +133,16 @@ def _carry_over_all(
     return Salvaged(n_aside + totals["waiting"], n_lost)
 
 
-def _carry_over(source: Source, store: Store, connection_type: type[sqlite3.Connection]) -> _Carried:
+def _carry_over(
+    source: Source, store: Store, connection_type: type[sqlite3.Connection], one_in: int
+) -> _Carried:
+    """Of its pings the newest one in so many."""
     carried = _Carried(store, account.read_copy(source.account) or {})
+    if one_in > 1:
+        found = _read(source.database, store.limits.max_bytes, connection_type)
+        ids = {row[0] for table, row in found if table == "ping" and rows.is_whole(row)}
+        n_kept = len(ids) // one_in
+        carried.first_id = sorted(ids)[-n_kept] if n_kept else sys.maxsize
     for table, row in _read(source.database, store.limits.max_bytes, connection_type):
         carried.take(table, row)
     return carried
@@ -155,9 +182,13 @@ def _table_of(row: list[Any]) -> str:
 
 
 class _Carried:
-    """What one source brought into `store`.  A row that fails its check brings nothing."""
+    """What one source brought into `store`.  A row that fails its check brings nothing.
+
+    Pings below `first_id` are left behind.
+    """
 
     def __init__(self, store: Store, copy: Mapping[str, int]) -> None:
+        self.first_id = 0
         self.n_aside = 0
         self._store = store
         self._copy = copy
@@ -212,7 +243,7 @@ class _Carried:
             self.n_aside += aside.insert(self._store, letter)
 
     def _take_ping(self, row: Row) -> None:
-        if row[0] in self._seen or not rows.is_whole(row):
+        if row[0] in self._seen or not rows.is_whole(row) or row[0] < self.first_id:
             return
         self._seen.add(row[0])
         entry = rows.entry_of(row, self._boot_id(row))

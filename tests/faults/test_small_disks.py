@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from jwpingd.errors import AlreadyRunning
+from jwpingd.errors import AlreadyRunning, StoreError
 from jwpingd.sockets import listening
+from jwpingd.spool import Limits
 from tests.faults.small_disk import KINDS, SmallDisk, can_mount, small_disk
 from tests.processes import (
     PATIENCE_S,
@@ -27,6 +28,7 @@ from tests.processes import (
     free_port,
     wait_until,
 )
+from tests.spool_values import entry, ids_of, is_balanced, opened, put
 
 MAX_BYTES = 1 << 20
 MEMORY_MAX = 50
@@ -120,6 +122,48 @@ def test_flash_that_turns_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
     status = box.status()
     assert (status["state"], status["accepted"], status["waiting"]) == ("running", 1, 1)
     restart_and_deliver(box, disk)
+
+
+def test_a_damaged_store_that_has_no_room_for_a_second(disk: SmallDisk) -> None:
+    """The newest pings are carried over, the rest counts as damage, and the store takes pings again."""
+    state = disk.directory / "state"
+    limits = Limits(3 << 20)
+    spool = opened(state, limits)
+    for number in range(1, 1001):
+        put(spool, entry(number, n_bytes=2000))
+    n_accepted = spool.account().accepted
+    spool.close()
+    with (state / "spool.db").open("r+b") as file:
+        file.seek(100)
+        file.write(b"x" * 412)  # the first page, and with it the table of tables
+    again = opened(state, limits)
+    account = again.account()
+    assert is_balanced(account) and account.accepted == n_accepted
+    assert account.waiting >= n_accepted // 8 and account.dropped["damage"] > n_accepted // 8
+    kept = ids_of(again)
+    assert kept == list(range(kept[0], 1001))
+    put(again, entry(again.next_id()))
+    again.close()
+
+
+def test_a_damaged_store_on_a_full_disk_waits_for_room(disk: SmallDisk) -> None:
+    """Room may come where others fill the file system: nothing is given up before it does."""
+    state = disk.directory / "state"
+    spool = opened(state)
+    for number in range(1, 401):
+        put(spool, entry(number, n_bytes=1000))
+    spool.close()
+    (state / "reserve").unlink()
+    disk.fill()
+    with (state / "spool.db").open("r+b") as file:
+        file.seek(100)
+        file.write(b"x" * 412)
+    with pytest.raises(StoreError, match="is full"):
+        opened(state)
+    disk.empty()
+    again = opened(state)
+    assert again.account().waiting == 400 and is_balanced(again.account())
+    again.close()
 
 
 def test_one_daemon_whatever_flash_takes(disk: SmallDisk) -> None:

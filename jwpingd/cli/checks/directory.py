@@ -25,13 +25,15 @@ def state_directory(directory: Path, max_bytes: int) -> Section:
         return Section(_TITLE, _COLUMNS, failures=(f"{directory} is not a directory",))
     space = os.statvfs(directory)
     free_bytes = space.f_bavail * space.f_frsize
+    size_bytes = (space.f_blocks - space.f_bfree + space.f_bavail) * space.f_frsize
     rows = (
         ("path", str(directory)),
         ("mode", f"{stat.S_IMODE(status.st_mode):04o}"),
         ("owner", str(status.st_uid)),
         ("free", f"{free_bytes // _KIB} KiB"),
     )
-    warnings = (*_exposures(directory, status.st_mode), *_shortages(directory, free_bytes, max_bytes))
+    shortages = _shortages(directory, free_bytes, size_bytes, max_bytes)
+    warnings = (*_exposures(directory, status.st_mode), *shortages)
     return Section(_TITLE, _COLUMNS, rows, warnings, tuple(_refusals(directory)))
 
 
@@ -52,10 +54,21 @@ def _exposures(directory: Path, mode: int) -> Iterator[str]:
         yield f"{directory} is readable by everybody: it holds what was watched; chmod 700 it"
 
 
-def _shortages(directory: Path, free_bytes: int, max_bytes: int) -> Iterator[str]:
-    if free_bytes < max_bytes:
+def _shortages(directory: Path, free_bytes: int, size_bytes: int, max_bytes: int) -> Iterator[str]:
+    if free_bytes < max_bytes - _taken_bytes(directory):
         lack = f"only {free_bytes} bytes are free at {directory}, and spool.max_bytes is {max_bytes}"
         yield f"{lack}; make room, or set it lower"
+    if size_bytes < 2 * max_bytes:
+        lack = f"the file system of {directory} has {size_bytes} bytes, and spool.max_bytes is {max_bytes}"
+        yield f"{lack}: a damaged store needs twice that to be carried over whole; set it lower"
+
+
+def _taken_bytes(directory: Path) -> int:
+    """What the store has already; 0 for who may not see it."""
+    try:
+        return sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(directory))
+    except OSError:
+        return 0
 
 
 def _refusals(directory: Path) -> Iterator[str]:
