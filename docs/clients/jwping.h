@@ -48,11 +48,15 @@ extern "C" {
 
 /* Who plays, for whom.  Give all of it each time something of it changes. */
 struct jwping_who {
-    const char *app_id, *app_version, *player_version;
+    const char *app_id, *app_version;
+    const char *app_configid; /* JW's id of the app's configuration: 8 letters or digits */
+    const char *player_version;
     const char *user_id;   /* "": nobody is logged in.  At most one of the three. */
     const char *user_hash; /* 40 hex digits */
     const char *user_token;
-    const char *consent; /* "full", "anonymous" or "none" */
+    const char *advertising_id; /* the platform's; "": there is none any more */
+    int is_tracking_limited;    /* 1: the advertising id is not used */
+    const char *consent;        /* "full", "anonymous" or "none" */
 };
 
 /* What is played.  `play` is your own key of this play: give the same one to go on after your own restart. */
@@ -60,7 +64,7 @@ struct jwping_media {
     const char *mediaid; /* 8 letters or digits */
     const char *title, *feedid, *play;
     double duration; /* seconds; 0: not known yet */
-    int is_live;
+    int is_live;     /* 1: live; -1: not, so it starts with the first tick that has a duration; 0: see there */
 };
 
 struct jwping {
@@ -470,12 +474,22 @@ static struct jwping__text jwping__event(const char *name) {
     return text;
 }
 
+/* A member of an object, NULL for none; `before` is what opens the object, and then what divides it. */
+static void jwping__put_member(struct jwping__text *text, const char **before, const char *key, const char *value) {
+    if (!value) return;
+    jwping__puts(text, *before);
+    jwping__put_text(text, key, value);
+    *before = ",";
+}
+
 void jwping_hello(struct jwping *jw, const struct jwping_who *who) {
     struct jwping__text text = jwping__event("hello");
     jwping__puts(&text, ",\"protocol\":1");
-    if (who->app_id) {
-        jwping__put_text(&text, ",\"app\":{\"id\":", who->app_id);
-        jwping__put_text(&text, ",\"version\":", who->app_version);
+    if (who->app_id || who->app_version || who->app_configid) {
+        const char *before = ",\"app\":{";
+        jwping__put_member(&text, &before, "\"id\":", who->app_id);
+        jwping__put_member(&text, &before, "\"version\":", who->app_version);
+        jwping__put_member(&text, &before, "\"configid\":", who->app_configid);
         jwping__puts(&text, "}");
     }
     if (who->player_version) {
@@ -487,6 +501,12 @@ void jwping_hello(struct jwping *jw, const struct jwping_who *who) {
         jwping__put_text(&text, ",\"user\":{\"id\":", who->user_id);
         if (!who->user_id) jwping__put_text(&text, ",\"user\":{\"hash\":", who->user_hash);
         if (!who->user_id && !who->user_hash) jwping__put_text(&text, ",\"user\":{\"token\":", who->user_token);
+        jwping__puts(&text, "}");
+    }
+    if (who->advertising_id || who->is_tracking_limited) {
+        jwping__puts(&text, ",\"advertising\":{\"limit\":");
+        jwping__puts(&text, who->is_tracking_limited ? "true" : "false");
+        jwping__put_text(&text, ",\"id\":", who->advertising_id);
         jwping__puts(&text, "}");
     }
     jwping__put_text(&text, ",\"consent\":", who->consent);
@@ -502,7 +522,7 @@ void jwping_item(struct jwping *jw, const struct jwping_media *media) {
     jwping__put_text(&text, ",\"feedid\":", media->feedid);
     jwping__put_text(&text, ",\"play\":", media->play ? media->play : key);
     if (media->duration > 0) jwping__put_number(&text, ",\"duration\":", media->duration);
-    if (media->is_live) jwping__puts(&text, ",\"live\":true");
+    if (media->is_live) jwping__puts(&text, media->is_live > 0 ? ",\"live\":true" : ",\"live\":false");
     jwping__happen(jw, JWPING__ITEM, &text);
 }
 

@@ -15,9 +15,33 @@ static struct jwping jw;
 /* A value of the input; "-" is none. */
 static double number(const char *text) { return text[0] == '-' ? NAN : atof(text); }
 
+/* Every value that the header can say. */
+static void everything(void) {
+    jwping_hello(&jw, &(struct jwping_who){.app_id = "com.example.tv",
+                                           .app_version = "2",
+                                           .app_configid = "2bl4leq6",
+                                           .player_version = "1.22",
+                                           .user_hash = "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3",
+                                           .advertising_id = "5f0c2a8e-3b1d-4c6f-9a7e-2d4b6c8e0f1a",
+                                           .consent = "full"});
+    jwping_hello(&jw, &(struct jwping_who){.app_configid = "2bl4leq6", .user_id = "7", .is_tracking_limited = 1});
+    jwping_hello(&jw, &(struct jwping_who){.user_token = "a.b.c", .advertising_id = ""});
+    jwping_item(&jw, &(struct jwping_media){.mediaid = "9u6OHIO4",
+                                            .title = "Elephants Dream",
+                                            .feedid = "ON53iLoH",
+                                            .play = "k",
+                                            .duration = 653.8,
+                                            .is_live = -1});
+    jwping_item(&jw, &(struct jwping_media){.mediaid = "9u6OHIO4", .play = "l", .is_live = 1});
+    jwping_time(&jw, 0.25, 653.8);
+    jwping_seek(&jw, 420);
+    jwping_rate(&jw, 2);
+}
+
 static void act(const char *name, const char *a, const char *b) {
     if (!strcmp(name, "hello")) jwping_hello(&jw, &(struct jwping_who){.app_id = a, .app_version = b});
     if (!strcmp(name, "logout")) jwping_hello(&jw, &(struct jwping_who){.user_id = "", .consent = "anonymous"});
+    if (!strcmp(name, "everything")) everything();
     if (!strcmp(name, "playlistItem")) jwping_item(&jw, &(struct jwping_media){.mediaid = a, .title = b, .play = "k"});
     if (!strcmp(name, "time")) jwping_time(&jw, number(a), number(b));
     if (!strcmp(name, "seek")) jwping_seek(&jw, number(a));

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jwpingd.events import AdvertisingClaim, Consent, Hello, PlaylistItem
 from jwpingd.film import FilmEvent
+from jwpingd.wire import Received
 from tests.clients.c import compiled
-from tests.clients.films import Bench, check, dated_film, now_ms, through_restarts
+from tests.clients.films import CLIENTS, Bench, check, dated_film, now_ms, through_restarts
 from tests.processes import wait_until
+from tests.socket_lines import read
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +125,52 @@ def test_every_line_is_json_of_the_protocol(tmp_path: Path, driver: Path, listen
         {"event": "hello", "protocol": 1, "user": None, "consent": "anonymous", "at": 1.005, "id": 4},
     ]
     player.kill()
+
+
+def test_it_can_say_all_that_the_protocol_has(tmp_path: Path, driver: Path, listener: socket.socket) -> None:
+    """Every key of the page's tables, and the daemon takes each line as it is meant."""
+    player = Driver(driver, tmp_path / "s")
+    player.do(1000, "everything")
+    connection, _ = listener.accept()
+    data = connection.recv(1 << 16)
+    connection.close()
+    player.kill()
+    said = {f"{key}.{each}" if each else key for line in data.splitlines() for key, each in keys_of(line)}
+    assert said >= keys_of_the_page()
+    results = [result.event for result in read(data) if isinstance(result, Received)]
+    hello, limited, withdrawn, item, live = results[:5]
+    assert isinstance(hello, Hello) and isinstance(item, PlaylistItem) and isinstance(live, PlaylistItem)
+    assert (hello.app_id, hello.config_id, hello.consent) == ("com.example.tv", "2bl4leq6", Consent.FULL)
+    assert hello.advertising == AdvertisingClaim("5f0c2a8e-3b1d-4c6f-9a7e-2d4b6c8e0f1a", is_limited=False)
+    assert isinstance(limited, Hello) and limited.advertising == AdvertisingClaim(None, is_limited=True)
+    assert (limited.app_id, limited.config_id) == (None, "2bl4leq6")
+    assert isinstance(withdrawn, Hello) and withdrawn.advertising == AdvertisingClaim(None, is_limited=False)
+    assert (item.is_live, live.is_live) == (False, True)
+
+
+def keys_of(line: bytes) -> Iterator[tuple[str, str]]:
+    """(key, "") of a line, and (key, key of the object that it has)."""
+    for key, value in json.loads(line).items():
+        yield key, ""
+        yield from ((key, each) for each in (value if isinstance(value, dict) else ()))
+
+
+def keys_of_the_page() -> set[str]:
+    """What the tables of events and of hello have, but for what every event may carry."""
+    page = (CLIENTS.parent / "protocol.md").read_text()
+    keys = {"user.id", "user.hash", "user.token"}  # told in words
+    for row in table(page, "| key | meaning |"):
+        key = row[1].strip("` ")
+        keys |= {key, *(f"{key}.{each}" for each in re.findall(r'"(\w+)"', row[2].partition("}")[0]))}
+    for row in table(page, "| event | keys | when |"):
+        keys |= set(re.findall(r"`(\w+)`", row[2]))
+    return keys
+
+
+def table(page: str, head: str) -> list[list[str]]:
+    """The cells of each row; the first is empty."""
+    rows = page.split(f"{head}\n")[1].partition("\n\n")[0].splitlines()
+    return [row.split("|") for row in rows[1:]]
 
 
 @pytest.mark.parametrize(
