@@ -9,14 +9,31 @@ import sys
 import httpx
 import trio
 
+LOG_BYTES = 256 << 10
+
+
+def opened(directory: str) -> sqlite3.Connection:
+    """A table and nothing else.  Its log is laid out: a commit that lengthens it takes twice as long."""
+    store = sqlite3.connect(f"{directory}/store", isolation_level=None)
+    for pragma in (
+        "page_size = 512",
+        "locking_mode = EXCLUSIVE",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 400",
+        f"journal_size_limit = {LOG_BYTES}",
+    ):
+        store.execute(f"PRAGMA {pragma}").fetchall()
+    store.execute("CREATE TABLE ping(id INTEGER PRIMARY KEY, target TEXT)")
+    with open(f"{directory}/store-wal", "ab") as log:
+        log.write(bytes(LOG_BYTES - log.tell()))
+    return store
+
 
 async def main() -> None:
     directory, url, ca_file = sys.argv[1:]
     transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=ca_file))
-    store = sqlite3.connect(f"{directory}/store", isolation_level=None)
-    for pragma in ("page_size = 512", "locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
-        store.execute(f"PRAGMA {pragma}").fetchall()
-    store.execute("CREATE TABLE ping(id INTEGER PRIMARY KEY, target TEXT)")
+    store = opened(directory)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{directory}/s")
         listener.listen()
