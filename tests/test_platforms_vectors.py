@@ -16,6 +16,7 @@ Files = dict[str, str | bytes]
 
 RDK: Files = {"etc/device.properties": "", "version.txt": "imagename:PX051AEI_VBN_NG\n"}
 ANDROID: Files = {"system/bin/getprop": ""}
+FIRE_OS = "ro.build.version.fireos=6.0\n"
 WEBOS: Files = {"etc/starfish-release": ""}
 TIZEN: Files = {"etc/tizen-release": ""}
 ENIGMA2: Files = {"etc/image-version": ""}
@@ -89,6 +90,48 @@ CASES: list[Case] = [
     (
         "Fire OS by its maker",
         ANDROID | {"system/build.prop": "ro.product.manufacturer=Amazon\nro.product.model=AFTB\n"},
+        "oos",
+        "Fire TV",
+    ),
+    (
+        "a Fire tablet by its kind",
+        ANDROID | {"system/build.prop": f"{FIRE_OS}ro.build.characteristics=tablet\n"},
+        "oos",
+        "Fire Mobile",
+    ),
+    (
+        "a Fire tablet's platform number",
+        ANDROID | {"system/build.prop": f"{FIRE_OS}ro.build.characteristics=tablet\n"},
+        "sdk",
+        "6",
+    ),
+    (
+        "a Fire tablet by its model",
+        ANDROID | {"system/build.prop": f"{FIRE_OS}ro.product.model=KFONWI\n"},
+        "oos",
+        "Fire Mobile",
+    ),
+    (
+        "a Fire tablet by its maker",
+        ANDROID | {"system/build.prop": "ro.product.manufacturer=Amazon\nro.product.model=KFOT\n"},
+        "oos",
+        "Fire Mobile",
+    ),
+    (
+        "a Fire TV whose kind was left as it came",
+        ANDROID | {"system/build.prop": f"{FIRE_OS}ro.product.model=AFTT\nro.build.characteristics=tablet\n"},
+        "oos",
+        "Fire TV",
+    ),
+    (
+        "a Fire TV of another maker",
+        ANDROID | {"system/build.prop": f"{FIRE_OS}ro.build.characteristics=nosdcard,tv\n"},
+        "oos",
+        "Fire TV",
+    ),
+    (
+        "Fire OS that says no more",
+        ANDROID | {"system/build.prop": FIRE_OS},
         "oos",
         "Fire TV",
     ),

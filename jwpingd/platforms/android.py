@@ -8,7 +8,8 @@ from jwpingd.platforms.root import Absent, Root
 from jwpingd.platforms.table import Place, Places, Platform, joined
 
 _LEANBACK = "/system/etc/permissions/android.software.leanback.xml"
-_CHARACTERISTICS = "ro.build.characteristics"
+CHARACTERISTICS = "ro.build.characteristics"
+"""What kind of device it is, in words with commas between them."""
 
 LANGUAGE: Places = (prop("persist.sys.locale"), prop("ro.product.locale"))
 TIMEZONE: Places = (prop("persist.sys.timezone"),)
@@ -23,20 +24,20 @@ def is_android(root: Root) -> str:
     return BUILD
 
 
-def _tv(root: Root) -> Fact:
+def tv(root: Root) -> Fact:
     """Android on a TV says so; on anything else it is plain Android."""
-    kinds = properties(root).get(_CHARACTERISTICS, Fact("", ""))
+    kinds = properties(root).get(CHARACTERISTICS, Fact("", ""))
     if "tv" in (kind.strip() for kind in kinds.value.split(",")):
         return Fact("Android TV", kinds.source)
     if root.exists(_LEANBACK):
         return Fact("Android TV", _LEANBACK)
-    raise Absent(f"{_CHARACTERISTICS} names no tv, and there is no {_LEANBACK}")
+    raise Absent(f"{CHARACTERISTICS} names no tv, and there is no {_LEANBACK}")
 
 
 PLATFORM = Platform(
     name="android-tv",
     sign=is_android,
-    os_name=(Place("signs of a TV", _tv), "Android"),
+    os_name=(Place("signs of a TV", tv), "Android"),
     os_version=(prop("ro.build.version.release"),),
     vendor=(MAKER,),
     model=(MODEL,),
