@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jwpingd.cli.screens.prometheus import metrics
 from jwpingd.cli.screens.status import screen
 from jwpingd.clock import BUILD_MS, Clock
 from jwpingd.daemon.status import age_s
@@ -28,7 +29,7 @@ def an_answer(*, waiting: int = 0, **uplink: object) -> dict[str, Any]:
         "folded": 0,
         "dropped": {"age": 0},
         "oldest_waiting_s": None,
-        "store": {"reason": "", "n_in_memory": 0},
+        "store": {"reason": "", "n_in_memory": 0, "is_open": True},
         "clock": {"state": "trusted", "reason": "told"},
         "uplink": way | uplink,
         "plays_held": 0,
@@ -75,9 +76,24 @@ def test_when_the_next_try_comes(answer: dict[str, Any], said: str) -> None:
 
 def test_one_of_a_thing_is_told_as_one() -> None:
     """No line says "1 pings" or the like."""
-    answer = an_answer() | {"plays_held": 1, "unknown_apps": 1, "store": {"reason": "", "n_in_memory": 1}}
+    answer = an_answer() | {
+        "plays_held": 1,
+        "unknown_apps": 1,
+        "store": {"reason": "", "n_in_memory": 1, "is_open": True},
+    }
     said = screen(answer, is_coloured=False)
     assert "1 ping on the way to flash" in said
     assert "1 play waits for its player, 1 item of no known app" in said
-    degraded = answer | {"store": {"reason": "full", "n_in_memory": 1}}
+    degraded = answer | {"store": {"reason": "full", "n_in_memory": 1, "is_open": True}}
     assert "1 ping only in memory" in screen(degraded, is_coloured=False)
+
+
+def test_what_only_the_store_knows_is_not_told_without_it() -> None:
+    """While the store cannot be opened nobody claims that nothing was lost, and no counter begins again."""
+    store = {"reason": "full", "n_in_memory": 2, "is_open": False}
+    answer = an_answer(waiting=2) | {"store": store, "accepted": 2, "clock_guessed": 0}
+    said = screen(answer, is_coloured=False).splitlines()
+    assert said[1].split(maxsplit=1)[1].startswith("2 waiting in memory")
+    assert said[2].split(maxsplit=1)[1] == "not known before the store is open"
+    assert "accepted" not in metrics(answer)
+    assert "accepted" in metrics(answer | {"store": store | {"is_open": True}})

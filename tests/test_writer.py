@@ -368,10 +368,11 @@ def test_a_store_that_cannot_be_opened_is_taken_up_later(tmp_path: Path) -> None
         async with running(writer_on(spool)) as writer:
             ticket = writer.submit([entry("e")])
             await trio.sleep(10)
-            assert not writer.is_durable(ticket) and writer.status().reason
+            assert not writer.is_durable(ticket) and writer.status().reason and not writer.status().is_open
             blocked.unlink()
             with trio.fail_after(1.1):
                 await writer.wait_durable(ticket)
+            assert writer.status().is_open
             assert writer.account().accepted == 1 and is_balanced(writer.account())
 
     run(main)

@@ -39,6 +39,7 @@ def report(
             "reason": store.reason,
             # What left from memory is kept there until flash knows; nobody needs to worry about it.
             "n_in_memory": min(store.n_in_memory, account.waiting),
+            "is_open": store.is_open,
         },
         "clock": _clock(clock, now),
         "uplink": uplink,

@@ -35,10 +35,14 @@ IsPurged = Callable[[Entry], bool]
 
 
 class StoreStatus(NamedTuple):
-    """`reason` is "" while flash takes what it is given; `n_in_memory` entries are not on flash yet."""
+    """`reason` is "" while flash takes what it is given; `n_in_memory` entries are not on flash yet.
+
+    Before the store `is_open`, the account has only what came since the start.
+    """
 
     reason: str
     n_in_memory: int
+    is_open: bool = True
 
 
 class Writer:
@@ -328,7 +332,7 @@ class Writer:
         """Whether flash takes what it is given."""
         busy_s = self.flash_busy_s
         slow = f"flash has been busy with one call for {busy_s:.0f} s" if busy_s >= SLOW_FLASH_S else ""
-        return StoreStatus(self._reason or slow, self.n_in_memory)
+        return StoreStatus(self._reason or slow, self.n_in_memory, self._is_known)
 
     @property
     def flash_busy_s(self) -> float:

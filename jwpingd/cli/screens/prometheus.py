@@ -26,7 +26,8 @@ def _metrics(answer: _Answer) -> Iterator[_Metric]:
     uplink, clock = answer["uplink"], answer["clock"]
     yield _Metric("jwpingd_info", "gauge", "Version.", (({"version": answer["version"]}, 1),))
     yield _one("up_seconds", "gauge", "Time since the daemon started.", answer["up_s"])
-    yield from _account(answer)
+    if answer["store"]["is_open"]:  # Counters that begin again at 0 would look like another daemon's.
+        yield from _account(answer)
     yield _one(
         "oldest_waiting_seconds", "gauge", "Age of the oldest waiting ping.", answer["oldest_waiting_s"]
     )

@@ -49,6 +49,8 @@ def duration(seconds: float) -> str:
 
 
 def _pings(answer: _Answer) -> str:
+    if not answer["store"]["is_open"]:
+        return f"{answer['waiting']} waiting in memory; the store, which counts the others, is not open"
     oldest_s = answer["oldest_waiting_s"]
     oldest = "" if oldest_s is None else f" (the oldest for {duration(oldest_s)})"
     folded = f", {answer['folded']} folded into others" if answer["folded"] else ""
@@ -59,7 +61,9 @@ def _lost(answer: _Answer) -> str:
     parts = [f"{n} dropped ({reason})" for reason, n in answer["dropped"].items() if n]
     if answer["set_aside"]:
         parts.append(f"{answer['set_aside']} set aside (see jwpingd queue list --set-aside)")
-    return ", ".join(parts) or "nothing"
+    return ", ".join(parts) or (
+        "nothing" if answer["store"]["is_open"] else "not known before the store is open"
+    )
 
 
 def _uplink(answer: _Answer) -> str:
