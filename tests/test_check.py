@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,26 @@ def test_a_collector_that_does_not_answer_is_a_warning(capsys: pytest.CaptureFix
     arguments = ["check", "--set", f"analytics_id={GOOD}", "--set", "collector_url=http://127.0.0.1:1"]
     assert cli.main(arguments) == 0
     assert "it cannot be reached: Connection refused; pings wait" in capsys.readouterr().out
+
+
+def test_what_a_stranger_says_in_the_collectors_place_cannot_write_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its words are told, on one line and without control characters."""
+
+    def greet() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(b"SSH-2.0-\x1b[31mx\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stranger = threading.Thread(target=greet)
+        stranger.start()
+        url = f"collector_url=http://127.0.0.1:{listener.getsockname()[1]}"
+        assert cli.main(["check", "--set", f"analytics_id={GOOD}", "--set", url]) == 0
+        stranger.join()
+    assert "cannot be reached: SSH-2.0-\\x1b[31mx; pings wait" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -11,9 +11,10 @@ import ssl
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 
 import httpx
@@ -287,24 +288,45 @@ def test_a_proxy_is_asked_for_a_tunnel(authority: Authority) -> None:
     """Through a proxy the target is as exact as without, and the certificate is the collector's."""
 
     async def main() -> None:
-        async with serving(authority.good) as server:
-
-            async def tunnel(stream: Stream, head: bytes) -> None:
-                await stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                onward = await trio.open_tcp_stream("127.0.0.1", server.port)
-                async with onward, trio.open_nursery() as nursery:
-                    nursery.start_soon(_pump, onward, stream)
-                    await _pump(stream, onward)
-                    nursery.cancel_scope.cancel()
-
-            async with serving(None, tunnel) as proxy:
-                proxy_url = f"http://127.0.0.1:{proxy.port}"
-                async with connections(server, authority.file, proxy=proxy_url) as asked:
-                    assert await asked.ask("GET", TARGET) == Answer(200, "image/gif")
+        async with serving(authority.good) as server, serving(None, _tunnel(repeat(server.port))) as proxy:
+            proxy_url = f"http://127.0.0.1:{proxy.port}"
+            async with connections(server, authority.file, proxy=proxy_url) as asked:
+                assert await asked.ask("GET", TARGET) == Answer(200, "image/gif")
         assert proxy.request_lines() == [b"CONNECT localhost:%d HTTP/1.1" % server.port]
         assert server.request_lines() == [f"GET {TARGET} HTTP/1.1".encode()]
 
     trio.run(main)
+
+
+def test_a_tunnel_whose_tls_failed_is_not_used_again(authority: Authority) -> None:
+    """When the certificate is valid at last, as after the clock was set, pings leave through the proxy."""
+
+    async def main() -> None:
+        async with serving(authority.early) as early, serving(authority.good) as good:
+            ports = chain([early.port] * 3, repeat(good.port))
+            async with serving(None, _tunnel(ports)) as proxy:
+                proxy_url = f"http://127.0.0.1:{proxy.port}"
+                async with connections(good, authority.file, proxy=proxy_url) as asked:
+                    for _ in range(3):
+                        result = await asked.ask("GET", TARGET)
+                        assert isinstance(result, Failure) and result.is_out_of_time
+                    assert await asked.ask("GET", TARGET) == Answer(200, "image/gif")
+
+    trio.run(main)
+
+
+def _tunnel(ports: Iterator[int]) -> Script:
+    """What a proxy does, each time to the next of `ports`."""
+
+    async def serve(stream: Stream, head: bytes) -> None:
+        await stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        onward = await trio.open_tcp_stream("127.0.0.1", next(ports))
+        async with onward, trio.open_nursery() as nursery:
+            nursery.start_soon(_pump, onward, stream)
+            await _pump(stream, onward)
+            nursery.cancel_scope.cancel()
+
+    return serve
 
 
 async def _pump(source: Stream, sink: Stream) -> None:
@@ -325,6 +347,7 @@ def test_a_proxy_that_refuses_says_nothing_about_the_ping() -> None:
                 result = await asked.ask("GET", "/")
         assert isinstance(result, Failure) and result.kind is FailureKind.UNREACHABLE
         assert "secret" not in repr(result) and "407" in result.text
+        assert f"through the proxy 127.0.0.1:{proxy.port}" in result.text
 
     trio.run(main)
 

@@ -79,12 +79,16 @@ class Connections:
     async def _ask(self, http: Http, method: str, target: bytes) -> Answer | Failure:
         connection = self._idle.pop() if self._idle else http.connect()
         self._lent.add(connection)
+        result = None
         try:
-            return await connection.ask(method, target)
+            result = await connection.ask(method, target)
+            return result
         finally:
-            is_current = connection in self._lent
+            # After anything but an answer it is not used again: httpcore keeps a tunnel whose TLS failed, and
+            # lets whoever asks over it next wait for ever.
+            is_good = isinstance(result, Answer) and connection in self._lent
             self._lent.discard(connection)
-            (self._idle if is_current else self._retired).append(connection)
+            (self._idle if is_good else self._retired).append(connection)
 
     def _why_not(self, exc: Exception) -> str:
         if isinstance(exc, OSError) and self._options.ca_file is not None:

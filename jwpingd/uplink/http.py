@@ -50,6 +50,9 @@ class Http:
             "Accept": "*/*",
             "Accept-Encoding": "identity",
         }
+        self._where = self._url.netloc.decode("ascii")
+        if options.proxy is not None:
+            self._where += f" through the proxy {httpx.URL(options.proxy).netloc.decode('ascii')}"
         self._make_transport = make_transport or self._transports(scheme)
 
     def connect(self) -> Connection:
@@ -61,7 +64,7 @@ class Http:
             stream=httpx.ByteStream(b""),
             extensions={"timeout": {"connect": self._options.timeout_s * _CONNECT_SHARE}},
         )
-        return Connection(self._make_transport(), request, self._options.timeout_s)
+        return Connection(self._make_transport(), request, self._options.timeout_s, self._where)
 
     def _transports(self, scheme: str) -> Callable[[], httpx.AsyncBaseTransport]:
         context = tls_context(self._options.ca_file) if scheme == "https" else None
@@ -80,13 +83,16 @@ class Http:
 
 
 class Connection:
-    """One kept-alive connection, for one request at a time."""
+    """One kept-alive connection, for one request at a time; `where` it leads, for people."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, timeout_s: float) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, request: httpx.Request, timeout_s: float, where: str
+    ) -> None:
         self._transport = transport
         self._request = request
         self._url = request.url
         self._timeout_s = timeout_s
+        self._where = where
 
     async def ask(self, method: str, target: bytes) -> Answer | Failure:
         """Send `target` byte for byte; what came back.  Takes `timeout_s` at most, and does not raise."""
@@ -103,7 +109,7 @@ class Connection:
             except Exception as exc:
                 # Anything at all: a fault in the library must cost one try, not the daemon.  And
                 # a status that arrived counts, whatever happened to the picture after it.
-                return answer or _failure(exc, self._request.url.netloc.decode("ascii"))
+                return answer or _failure(exc, self._where)
         return answer or Failure(FailureKind.NOT_TAKEN, "timeout", f"no answer within {self._timeout_s:g} s")
 
     async def aclose(self) -> None:
@@ -187,7 +193,7 @@ async def _finish(response: httpx.Response, scope: trio.CancelScope) -> None:
         await response.stream.aclose()
 
 
-def _failure(exc: Exception, host: str) -> Failure:
+def _failure(exc: Exception, where: str) -> Failure:
     text = " ".join(str(exc).split())[:200]
     refused = _certificate_error(exc)
     if refused is not None:
@@ -201,7 +207,7 @@ def _failure(exc: Exception, host: str) -> Failure:
     name = type(exc).__name__
     if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
         said = system_words(exc) or text or name
-        return Failure(FailureKind.UNREACHABLE, name, f"no connection to {host}: {said}")
+        return Failure(FailureKind.UNREACHABLE, name, f"no connection to {where}: {said}")
     # Other libraries' texts may quote what was sent, so only httpx's own are shown.
     is_text_safe = isinstance(exc, httpx.TransportError)
     return Failure(FailureKind.NOT_TAKEN, name, text if text and is_text_safe else name)

@@ -88,5 +88,6 @@ def _in_words(exc: Exception) -> str:
         return f"its certificate is refused: {exc.verify_message} (is this box's clock right?)"
     if isinstance(exc, TimeoutError):
         return f"it does not answer within {_TIMEOUT_S:g} s; pings wait until it does"
-    said = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
+    # A stranger's words may have control characters, and end their line.
+    said = exc.strerror if isinstance(exc, OSError) and exc.strerror else ascii(str(exc).strip())[1:-1]
     return f"it cannot be reached: {said}; pings wait until it can (see network, DNS, uplink.proxy)"
