@@ -18,6 +18,7 @@ from jwpingd.cli.checks import directory
 from jwpingd.clock import BUILD_MS
 from jwpingd.config import Config
 from jwpingd.device import Device, Fact
+from jwpingd.sockets import listening
 from tests.virtual_clocks import VirtualReaders
 
 GOOD = "a17e8PTFFffxLgpVuA4vVw"
@@ -47,6 +48,16 @@ def test_authorities_that_cannot_be_read_are_told_without_asking(
     missing = box / "missing.pem"
     assert cli.main(["check", "--offline", f"--set=analytics_id={GOOD}", f"--set=tls.ca_file={missing}"]) == 1
     assert f"FAILED: tls.ca_file = {missing}: No such file" in capsys.readouterr().out
+
+
+def test_players_that_find_no_daemon_are_told_of(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 1 where a daemon answers operators while the file of the players' socket is gone."""
+    arguments = ["check", "--offline", f"--set=analytics_id={GOOD}"]
+    with listening.bind(box / "run/control.sock", mode=0o600, group=None):
+        assert cli.main(arguments) == 1
+        assert f"FAILED: a daemon runs, but not at {box / 'run/player.sock'}" in capsys.readouterr().out
+        with listening.bind(box / "run/player.sock", mode=0o600, group=None):
+            assert cli.main(arguments) == 0
 
 
 def test_every_problem_is_told_at_once(box: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ from jwpingd.daemon.box import Box
 from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.sockets import listening
+from jwpingd.sockets.door import Door
 from tests.inline import run, run_inline
 from tests.processes import ANALYTICS_ID
 from tests.spool_values import is_balanced
@@ -139,7 +140,7 @@ class World:
         )
         with players, operators:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.daemon.run, players, operators)
+                nursery.start_soon(self.daemon.run, Door(players), Door(operators))
                 await trio.sleep(0.01)
                 yield
                 self.daemon.stop()

@@ -22,6 +22,7 @@ from jwpingd.collector.intake import Received
 from jwpingd.config import Config, PlayerSettings
 from jwpingd.daemon import Daemon, assembly
 from jwpingd.sockets import listening
+from jwpingd.sockets.door import Door
 from tests.boxes import TREES
 from tests.processes import ANALYTICS_ID, PATIENCE_S, PlayerConnection
 
@@ -78,7 +79,7 @@ async def targets_sent_by(root: Path, state_dir: Path, *changes: Callable[[], ob
     with closing(players), closing(operators), trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve, [listener], Collector(on_ping=take), Weather()))
-            nursery.start_soon(daemon.run, players, operators)
+            nursery.start_soon(daemon.run, Door(players), Door(operators))
             targets = []
             for change in (lambda: None, *changes):
                 change()

@@ -34,6 +34,7 @@ from jwpingd.server.connection import (
 from jwpingd.server.dialogue import Dialogue
 from jwpingd.server.finished import KEPT_MS, MAX_FINISHED, Finished, FinishedPlays, Owner, read
 from jwpingd.server.held import MAX_HELD
+from jwpingd.sockets.door import Door
 from tests.inline import START_MS, VirtualClock, moody_spool, run, writer_on
 from tests.processes import BoxUnderTest, CollectorProcess, PlayerConnection, free_port, wait_until
 
@@ -190,7 +191,7 @@ async def serving(house: House) -> AsyncIterator[House]:
 
 
 async def _serve(house: House, listener: socket.socket) -> None:
-    await house.server.serve(listener, until=house.stopping, leave_within_s=1.5)
+    await house.server.serve(Door(listener), until=house.stopping, leave_within_s=1.5)
 
 
 async def settle(seconds: float = 1.0) -> None:

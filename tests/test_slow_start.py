@@ -17,6 +17,7 @@ from jwpingd.config import Config
 from jwpingd.daemon import Daemon, assembly
 from jwpingd.daemon.store_life import ASK_FOR_TIME_EVERY_S, MORE_TIME_S
 from jwpingd.sockets import listening
+from jwpingd.sockets.door import Door
 from tests.inline import run_inline
 from tests.processes import ANALYTICS_ID
 
@@ -70,7 +71,7 @@ def run(directory: Path, opens_after_s: float, stop_after_s: float) -> float:
         operators = listening.bind(directory / "control.sock", mode=0o600, group=None)
         with closing(players), closing(operators):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(daemon.run, players, operators)
+                nursery.start_soon(daemon.run, Door(players), Door(operators))
                 await trio.sleep(stop_after_s)
                 daemon.stop()
                 stopped_s = trio.current_time()

@@ -31,6 +31,9 @@ EXAMPLE = "jwpingd run --set analytics_id=a17e8PTFFffxLgpVuA4vVw"
 _PLAYERS = "player"
 """The name of the players' socket among those that systemd hands us (FileDescriptorName=)."""
 
+Open = tuple[socket.socket, str, Callable[[], socket.socket] | None]
+"""What a `Door` is made of, once trio is there: the socket, its place, how to bind it again if it is ours."""
+
 _log = logging.getLogger("jwpingd")
 
 
@@ -67,28 +70,44 @@ def _run(args: argparse.Namespace | Options, bound: Bound | None) -> int:
     logging.getLogger("jwpingd").setLevel(config.log.level.upper())
     lock = listening.lock(paths.state_dir)
     try:
-        players, operators = _listen(config, paths, bound)
+        players, operators = _players(config, paths, bound), _operators(paths)
         _serve(config, paths.state_dir, lambda: common.load(args).config, players, operators)
     finally:
         os.close(lock)
     return 0
 
 
-def _listen(config: Config, paths: Paths, bound: Bound | None) -> tuple[socket.socket, socket.socket]:
-    """The players' socket, which systemd may hand us or which is bound already, and the operators'."""
+def _players(config: Config, paths: Paths, bound: Bound | None) -> Open:
+    """The players' socket, which systemd may hand us or which is bound already."""
     inherited = notify.inherited_sockets()
     players = inherited.get(_PLAYERS) or next(iter(inherited.values()), None)
-    if players is None:
-        path = player_socket(config, paths)
-        place = (os.fspath(path), config.socket.mode, config.socket.group)
-        if bound is not None and bound.place == place:
-            players = socket.socket(fileno=bound.descriptor)
-        else:
-            _give_up(bound)
-            players = listening.bind(path, mode=config.socket.mode, group=config.socket.group)
-        _log.info("players connect to '%s'", path)
-    players.setblocking(False)
-    return players, listening.bind(control_socket(paths), mode=0o600, group=None)
+    if players is not None:
+        players.setblocking(False)
+        return players, str(players.getsockname()), None
+    path = os.fspath(player_socket(config, paths))
+    mode, group = config.socket.mode, config.socket.group
+
+    def bind() -> socket.socket:
+        return listening.bind(path, mode=mode, group=group)
+
+    if bound is not None and bound.place == (path, mode, group):
+        players = socket.socket(fileno=bound.descriptor)
+        players.setblocking(False)
+    else:
+        _give_up(bound)
+        players = bind()
+    _log.info("players connect to '%s'", path)
+    return players, path, bind
+
+
+def _operators(paths: Paths) -> Open:
+    """The operators' socket."""
+    path = os.fspath(control_socket(paths))
+
+    def bind() -> socket.socket:
+        return listening.bind(path, mode=0o600, group=None)
+
+    return bind(), path, bind
 
 
 def _give_up(bound: Bound | None) -> None:
@@ -100,14 +119,15 @@ def _serve(
     config: Config,
     state_dir: Path,
     read_config: Callable[[], Config],
-    players: socket.socket,
-    operators: socket.socket,
+    players: Open,
+    operators: Open,
 ) -> None:
     footprint.keep_small()
     gc.disable()  # Importing makes hardly any garbage, and looking for it takes a twelfth of the time.
     import trio
 
     from jwpingd.daemon import Daemon, assembly
+    from jwpingd.sockets.door import Door
 
     gc.enable()
     daemon = Daemon(
@@ -117,7 +137,7 @@ def _serve(
         clock=assembly.clock(config, state_dir),
         box=assembly.box(config, state_dir),
     )
-    trio.run(lambda: daemon.run(players, operators))
+    trio.run(lambda: daemon.run(Door(*players), Door(*operators)))
 
 
 def _config_or_wait(load: Callable[[], Config]) -> Config | None:

@@ -15,6 +15,7 @@ import trio
 from jwpingd.control.lines import MAX_REQUEST_BYTES, VERSION
 from jwpingd.errors import OperatorError
 from jwpingd.sockets import credentials
+from jwpingd.sockets.door import Door
 
 MAX_CLIENTS = 8  # more operators than that at once is a mistake
 REQUEST_TIMEOUT_S = 5.0
@@ -44,14 +45,13 @@ class Commands(NamedTuple):
         raise OperatorError(f"unknown command {name!r}; known: {', '.join([*self.answers, *self.followed])}")
 
 
-async def serve(listener: socket.socket, commands: Commands) -> None:
+async def serve(door: Door, commands: Commands) -> None:
     """Answer commands until cancelled."""
     limit = trio.CapacityLimiter(MAX_CLIENTS)
     async with trio.open_nursery() as nursery:
         while True:
-            await trio.lowlevel.wait_readable(listener)
             try:
-                sock, _ = listener.accept()
+                sock, _ = (await door.wait_somebody()).accept()
             except OSError:
                 await trio.sleep(0.1)
                 continue

@@ -6,7 +6,6 @@ import logging
 import random
 import secrets
 import signal
-import socket
 import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from jwpingd import identity, network, notify, ping
 from jwpingd.clock import Clock
 from jwpingd.config import Config
 from jwpingd.control import serving
-from jwpingd.daemon import assembly, status, store_life, threads, trusted_time
+from jwpingd.daemon import assembly, doors, status, store_life, threads, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.caller import PeerCaller
 from jwpingd.daemon.delivery import Delivery
@@ -32,6 +31,7 @@ from jwpingd.daemon.trusted_time import TrustedTime
 from jwpingd.daemon.watchdog import Turning, Watchdog
 from jwpingd.errors import ConfigError
 from jwpingd.server import Plays, Server
+from jwpingd.sockets.door import Door
 from jwpingd.spool import Checkpoint, Spool
 from jwpingd.uplink import Uplink
 from jwpingd.uplink.connections import MakeTransport
@@ -129,7 +129,7 @@ class Daemon:
             let_send=self._delivery.look_again,
         )
 
-    async def run(self, players: socket.socket, operators: socket.socket) -> None:
+    async def run(self, players: Door, operators: Door) -> None:
         """Serve until SIGTERM or SIGINT, or until `stop` is called."""
         async with trio.open_nursery() as nursery:
             with trio.open_signal_receiver(*notify.SIGNALS) as signals:
@@ -140,6 +140,8 @@ class Daemon:
                 self._has_begun = True
                 self._privacy.begin()
                 await self._start(nursery, operators)
+                for door in (players, operators):
+                    nursery.start_soon(doors.keep_open, door)
                 notify.ready(self._status_line.text())
                 _log.info("ready")
                 await self.server.serve(players, until=self._stop.event, leave_within_s=STOP_S)
@@ -159,7 +161,7 @@ class Daemon:
         self._no_room.begin(self.writer.n_dropped_full)
         self._plays.recover(left_behind, self._clock.now(), is_late=self._has_begun)
 
-    async def _start(self, nursery: trio.Nursery, operators: socket.socket) -> None:
+    async def _start(self, nursery: trio.Nursery, operators: Door) -> None:
         nursery.start_soon(self.writer.run)
         nursery.start_soon(self._plays.run)
         nursery.start_soon(self._timekeeper.run)

@@ -22,6 +22,7 @@ from jwpingd.server.plays import Plays
 from jwpingd.server.replies import refuse
 from jwpingd.sockets import credentials
 from jwpingd.sockets.credentials import Peer
+from jwpingd.sockets.door import Door
 from jwpingd.writer import Writer
 
 _log = logging.getLogger("jwpingd.server")
@@ -71,20 +72,20 @@ class Server:
         self.connections: dict[Connection, Peer] = {}
         self.n_refused = 0
 
-    async def serve(self, listener: socket.socket, *, until: trio.Event, leave_within_s: float) -> None:
+    async def serve(self, door: Door, *, until: trio.Event, leave_within_s: float) -> None:
         """Accept players; after `until`, let every connection end its plays and get its last acks."""
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
-                accepting.start_soon(self._accept_all, listener, connections)
+                accepting.start_soon(self._accept_all, door, connections)
                 await until.wait()
                 accepting.cancel_scope.cancel()
             for connection in self.connections:
                 connection.stop()
             connections.cancel_scope.deadline = trio.current_time() + leave_within_s
 
-    async def _accept_all(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+    async def _accept_all(self, door: Door, nursery: trio.Nursery) -> None:
         while True:
-            await trio.lowlevel.wait_readable(listener)
+            listener = await door.wait_somebody()
             try:
                 for _ in range(MAX_ACCEPTED_AT_ONCE):
                     sock, _address = listener.accept()

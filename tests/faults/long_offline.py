@@ -30,6 +30,7 @@ from jwpingd.daemon.box import Box
 from jwpingd.daemon.unknown_apps import UnknownApps
 from jwpingd.device import Device
 from jwpingd.sockets import listening
+from jwpingd.sockets.door import Door
 from jwpingd.spool import Limits
 from tests.faults.full_store import measure
 from tests.inline import run, run_inline
@@ -106,7 +107,7 @@ async def _live_through(n_days: int, directory: Path) -> Result:
     )
     with players, operators:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(daemon.run, players, operators)
+            nursery.start_soon(daemon.run, Door(players), Door(operators))
             await trio.sleep(1)
             for number in range(n_days):
                 await _watch(directory / "player.sock", number)

@@ -7,7 +7,7 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jwpingd.cli.checks.section import Section
@@ -19,19 +19,22 @@ _FROM_UNIT = ("path", "mode", "group")
 """The settings that a socket unit decides instead."""
 
 
+_ANSWERS, _ABSENT, _STALE = "a daemon answers", "not there yet; run makes it", "stale; run replaces it"
+
+
 def sockets(config: Config, paths: Paths, root: Path = Path("/")) -> Section:
     """Where players and operators connect, and whether the configured users and group exist."""
     try:
         places = {"player socket": player_socket(config, paths), "control socket": control_socket(paths)}
     except OperatorError as exc:
         return Section("sockets", ("what", "path", "state"), failures=(str(exc),))
-    rows = tuple((name, str(path), socket_state(path)) for name, path in places.items())
+    states = {name: socket_state(path) for name, path in places.items()}
     return Section(
         "sockets",
         ("what", "path", "state"),
-        rows,
+        tuple((name, str(path), states[name]) for name, path in places.items()),
         tuple(_socket_warnings(config.socket, root)),
-        tuple(_unknown_groups(config.socket)),
+        (*_unknown_groups(config.socket), *_lost(places["player socket"], states)),
     )
 
 
@@ -44,14 +47,20 @@ def socket_state(path: Path) -> str:
             client.setblocking(False)
             client.connect(os.fspath(path))
     except FileNotFoundError:
-        return "not there yet; run makes it"
+        return _ABSENT
     except ConnectionRefusedError:
-        return "stale; run replaces it"
+        return _STALE
     except BlockingIOError:
         return "busy: its queue of connections is full"
     except OSError as exc:
         return f"cannot be reached: {exc.strerror}"
-    return "a daemon answers"
+    return _ANSWERS
+
+
+def _lost(path: Path, states: Mapping[str, str]) -> Iterator[str]:
+    """A daemon that runs, and whose players find no way to it."""
+    if states["control socket"] == _ANSWERS and states["player socket"] in (_ABSENT, _STALE):
+        yield f"a daemon runs, but not at {path}: the file was removed, or it has another setting; restart it"
 
 
 def _socket_warnings(settings: SocketSettings, root: Path) -> Iterator[str]:
