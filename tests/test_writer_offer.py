@@ -116,6 +116,38 @@ def test_an_offer_is_no_answer_once_something_has_changed(tmp_path: Path) -> Non
     run(main)
 
 
+def test_an_offer_is_withdrawn_by_a_claim_that_asked_the_store(tmp_path: Path) -> None:
+    """What a claim got that began during the commit is not handed out a second time from its offer."""
+
+    async def main() -> None:
+        thread = Thread()
+        writer = writer_on(moody_spool(tmp_path))
+        writer._flash._run_blocking = thread
+        claims: list[list[Entry]] = []
+
+        async def claim() -> None:
+            claims.append(await writer.claim(10))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer.run)
+            assert await writer.claim(10) == []
+            nursery.start_soon(writer.wait_for_more)
+            await trio.testing.wait_all_tasks_blocked()
+
+            def claim_once() -> None:
+                thread.meanwhile = lambda: None
+                nursery.start_soon(claim)
+
+            thread.meanwhile = claim_once
+            await writer.wait_durable(writer.submit([entry("e"), entry("s")]))
+            await trio.testing.wait_all_tasks_blocked()
+            await claim()
+            assert [[each.kind for each in entries] for entries in claims] == [["e", "s"], []]
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
 def test_a_purge_that_is_on_its_way_holds_for_an_offer(tmp_path: Path) -> None:
     """What may not leave any more is in no claim, although the commit before has offered it."""
 

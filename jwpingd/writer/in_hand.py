@@ -38,6 +38,7 @@ class InHand:
 
         If it never gets them they are nobody's.
         """
+        self.offer.withdraw()  # A commit may have offered the very same meanwhile.
         self._ids.update(entry.id for entry in entries)
         self.highest_id = max([self.highest_id, *(entry.id for entry in entries)])
         self._being_made.append(entries)
