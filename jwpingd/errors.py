@@ -81,6 +81,12 @@ class OperatorError(JwpingdError):
     exit_status: ClassVar[int] = 1
 
 
+class UsageError(OperatorError):
+    """The command line is wrong in a way that its parser alone cannot see."""
+
+    exit_status = 2  # as argparse's own
+
+
 class Problem(NamedTuple):
     """One mistake in the configuration.
 

@@ -167,7 +167,16 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [([], "COMMAND"), (["statsu"], "'status'"), (["run", "--x"], "--x")]
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["statsu"], "'status'"),
+        (["run", "--x"], "--x"),
+        (["collector", "--reset", "1.5"], "--reset"),
+        (["collector", "--keyfile", "k.pem"], "--certfile"),
+        (["attach", "mpv", "--ipc", "x", "--media-id", "("], "--media-id"),
+        (["queue", "drop"], "--all"),
+    ],
 )
 def test_a_mistake_in_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2, and the nearest command where there is one."""

@@ -41,7 +41,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_wrong_id_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message has the id and what one looks like; nothing is written."""
-    assert cli.main(["init", "--analytics-id", "short", "--file", str(tmp_path / "f")]) == 1
+    assert cli.main(["init", "--analytics-id", "short", "--file", str(tmp_path / "f")]) == 2
     told = capsys.readouterr().err
     assert "'short'" in told and "22 of" in told and not (tmp_path / "f").exists()
 

@@ -266,13 +266,13 @@ def no_root(root: Path) -> list[str]:
     return ["--root", str(root / "nowhere"), "--exec", COMMAND]
 
 
-@pytest.mark.parametrize("arguments", [relative, two_lines, no_root])
+@pytest.mark.parametrize(("arguments", "status"), [(relative, 2), (two_lines, 2), (no_root, 1)])
 def test_what_cannot_be_started_is_refused(
-    root: Path, arguments: Callable[[Path], list[str]], capsys: pytest.CaptureFixture[str]
+    root: Path, arguments: Callable[[Path], list[str]], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No absolute path, no directory: one line that names the way out."""
     before = tree(root)
-    assert main(["install", *arguments(root)]) == 1
+    assert main(["install", *arguments(root)]) == status
     assert capsys.readouterr().err.startswith("jwpingd: ")
     assert tree(root) == before
 

@@ -420,7 +420,7 @@ def test_root_leaves_files_that_the_daemon_can_read(directories: Path) -> None:
 
 def test_what_does_not_go_together_is_told(directories: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--anonymous says how to opt out, nothing else."""
-    assert cli.main(["identity", "opt-in", "--anonymous"]) == 1
+    assert cli.main(["identity", "opt-in", "--anonymous"]) == 2
     assert "opt-out only" in capsys.readouterr().err
     assert not directories.exists()
 

@@ -13,7 +13,7 @@ from typing import Any
 from jwpingd.attach import Forwarding, Ipc, MediaRule
 from jwpingd.cli.play import default_socket
 from jwpingd.client import Client
-from jwpingd.errors import OperatorError
+from jwpingd.errors import UsageError
 
 EXAMPLE = "jwpingd attach mpv --ipc /tmp/mpv.sock --media-id '/films/([0-9A-Za-z]{8})_'"
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         rule = MediaRule(args.media_id, args.title)
     except ValueError as exc:
         way_out = "give 8 letters and digits, or such as '/([0-9A-Za-z]{8})_'"
-        raise OperatorError(f"--media-id {args.media_id!r}: {exc}; {way_out}") from exc
+        raise UsageError(f"--media-id {args.media_id!r}: {exc}; {way_out}") from exc
     hello: dict[str, Any] = {"app": {"id": args.app, "version": args.app_version}} if args.app else {}
     client = Client(str(args.socket or default_socket()), **hello)
     with _stop_signals() as stop_fd:

@@ -14,7 +14,7 @@ import trio
 
 from jwpingd.collector import Collector, Received, Weather, bind, serve
 from jwpingd.collector.lines import HEADING, ping_lines, report_lines
-from jwpingd.errors import OperatorError
+from jwpingd.errors import OperatorError, UsageError
 
 EXAMPLE = "jwpingd collector --port 8080 --fail 503:0.2 --delay 0.5"
 
@@ -134,7 +134,7 @@ def _weather(args: argparse.Namespace) -> Weather:
             seed=args.seed,
         )
     except ValueError as exc:
-        raise OperatorError(f"{exc}; see --fail, --reset, --lose-answer, --delay, --offline") from exc
+        raise UsageError(f"{exc}; see --fail, --reset, --lose-answer, --delay, --offline") from exc
 
 
 def _failure(text: str) -> tuple[int, float]:
@@ -164,7 +164,7 @@ def _port(text: str) -> int:
 def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     if args.certfile is None:
         if args.keyfile is not None:
-            raise OperatorError("--keyfile needs --certfile")
+            raise UsageError("--keyfile needs --certfile")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:

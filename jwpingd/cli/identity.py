@@ -10,7 +10,7 @@ from typing import Any
 from jwpingd import control
 from jwpingd.cli import common, identity_files
 from jwpingd.config import Config, Paths, control_socket
-from jwpingd.errors import ConfigError, NotRunning, OperatorError
+from jwpingd.errors import ConfigError, NotRunning, UsageError
 from jwpingd.events import Consent
 from jwpingd.plural import counted
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Status 1 where it could not be done, or where what was purged is still on flash."""
     if args.anonymous and args.action != "opt-out":
-        raise OperatorError("--anonymous goes with opt-out only")
+        raise UsageError("--anonymous goes with opt-out only")
     paths = common.paths(args)
     request = _request(args)
     try:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from jwpingd import config
-from jwpingd.errors import ConfigError, OperatorError
+from jwpingd.errors import ConfigError, OperatorError, UsageError
 
 EXAMPLE = "jwpingd init --analytics-id a17e8PTFFffxLgpVuA4vVw"
 
@@ -49,7 +49,7 @@ def _analytics_id(given: str | None) -> str:
     if given is not None:
         return _checked(given)
     if not sys.stdin.isatty():
-        raise OperatorError("no analytics id: give it with --analytics-id, or run this on a terminal")
+        raise UsageError("no analytics id: give it with --analytics-id, or run this on a terminal")
     while True:
         try:
             return _checked(input("Analytics id of the JW property: ").strip())
@@ -64,7 +64,7 @@ def _checked(analytics_id: str) -> str:
         return config.load((), [f"{_KEY}={analytics_id}"]).config.analytics_id
     except ConfigError as exc:
         allowed = config.SETTINGS[_KEY].kind.words
-        raise OperatorError(f"{analytics_id!r} is no analytics id: it must be {allowed}") from exc
+        raise UsageError(f"{analytics_id!r} is no analytics id: it must be {allowed}") from exc
 
 
 def _write(place: Path, text: str) -> None:

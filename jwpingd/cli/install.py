@@ -16,7 +16,7 @@ from pathlib import Path
 from jwpingd.cli import common
 from jwpingd.cli.pieces import CONFIGURATION, PART_FILES, Piece, pieces
 from jwpingd.cli.rootfs import RECORD, Record, Rootfs, digest
-from jwpingd.errors import OperatorError
+from jwpingd.errors import OperatorError, UsageError
 
 EXAMPLE = "jwpingd install --root /srv/image --exec /usr/bin/jwpingd --dry-run"
 
@@ -152,9 +152,9 @@ def _without_bytecode(rootfs: Rootfs) -> Iterator[str]:
 
 def _checked(command: str) -> str:
     if not command.startswith("/"):
-        raise OperatorError(f"--exec {command}: not an absolute path, such as {_USUAL_COMMANDS[0]}")
+        raise UsageError(f"--exec {command}: not an absolute path, such as {_USUAL_COMMANDS[0]}")
     if "\n" in command:
-        raise OperatorError("--exec: a unit file has no place for a line break")
+        raise UsageError("--exec: a unit file has no place for a line break")
     return command
 
 

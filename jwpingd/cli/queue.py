@@ -12,7 +12,7 @@ from typing import Any
 
 from jwpingd import control, ping
 from jwpingd.config import control_socket, locate
-from jwpingd.errors import OperatorError
+from jwpingd.errors import OperatorError, UsageError
 from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd queue list --set-aside"
@@ -127,7 +127,7 @@ def _utc(wall_ms: int) -> str:
 
 def _chosen(args: argparse.Namespace) -> list[int] | None:
     if bool(args.ids) == args.all:
-        raise OperatorError("name the pings by their ids, as `jwpingd queue list` shows them, or say --all")
+        raise UsageError("name the pings by their ids, as `jwpingd queue list` shows them, or say --all")
     return None if args.all else list(args.ids)
 
 
