@@ -96,7 +96,7 @@ class Connections:
         return " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
 
     async def _load(self) -> Http:
-        if self._http is not None:
+        if self._http is not None and not self._loading.locked():  # Nobody overtakes those who waited for it.
             return self._http
         async with self._loading:
             if self._http is None:
