@@ -784,16 +784,19 @@ def test_a_daemon_short_of_descriptors_answers_and_delivers(tmp_path: Path) -> N
     collector.stop()
 
 
-def test_users_that_are_not_allowed_are_told(tmp_path: Path) -> None:
-    """With a list of users, any other is refused with a word."""
+def test_users_that_are_not_allowed_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With a list of users, any other is refused with a word; the operator gets one for many."""
 
     async def main() -> None:
         async with serving(House(tmp_path, allowed_uids=frozenset({1}))) as house:
-            player = house.connect()
+            players = [house.connect() for _ in range(20)]
             await settle()
-            assert [reply["error"] for reply in player.replies()] == ["not-allowed"]
+            for player in players:
+                assert [reply["error"] for reply in player.replies()] == ["not-allowed"]
 
     run(main)
+    (line,) = caplog.messages
+    assert "is refused (not-allowed)" in line and "socket.allow_users" in line
 
 
 def test_a_writer_that_never_reads_is_served_all_the_same(tmp_path: Path) -> None:

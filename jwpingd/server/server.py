@@ -101,6 +101,7 @@ class Server:
             self._check(peer, sock.fileno())
         except PlayerError as error:
             self.n_refused += 1
+            self._complain(peer, f"is refused ({error.code}): {error}")
             refuse(sock, wire.error_reply(wire.Rejected(error, 0, None)))
         except OSError:
             sock.close()
@@ -132,7 +133,7 @@ class Server:
             self.limits.rules,
             max_events_per_s=self.limits.max_events_per_s,
             caller=self._meet(sock, peer),
-            complain=lambda mistake: self._complain(peer, mistake),
+            complain=lambda mistake: self._complain(peer, f"sent {mistake}; it was told, ignoring"),
         )
 
     async def _run(self, sock: socket.socket, connection: Connection, peer: Peer) -> None:
@@ -147,8 +148,8 @@ class Server:
             self._on_change()
             sock.close()
 
-    def _complain(self, peer: Peer, mistake: str) -> None:
-        """Log a connection's first mistake, and few of them, whatever players do."""
+    def _complain(self, peer: Peer, what: str) -> None:
+        """Log a connection's first mistake, or why it is refused, and few of them, whatever players do."""
         now_s = trio.current_time()
         if now_s - self._complained_at_s < COMPLAINT_INTERVAL_S:
             self._n_unlogged += 1
@@ -158,9 +159,9 @@ class Server:
             others = f"; {counted(self._n_unlogged, 'more player')} since the last such line"
         self._complained_at_s, self._n_unlogged = now_s, 0
         _log.warning(
-            "a player of uid %d (pid %d) sent %s; it was told, ignoring%s",
+            "a player of uid %d (pid %d) %s%s",
             peer.uid,
             peer.pid,
-            mistake,
+            what,
             others,
         )
