@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwpingd.cli import play
+from jwpingd.cli import play, viewing
 from jwpingd.errors import OperatorError
 from jwpingd.film import Ad, Interlude, Jump, Pause, at_s, events, length_s
 from jwpingd.replay import Replayed, replay
@@ -302,7 +302,7 @@ def test_a_long_film_is_held_back_at_double_speed_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is too long to be held back is played at twice the speed; if that is too long, it is refused."""
-    monkeypatch.setattr(play, "_HELD_BACK_MAX_S", 12.0)
+    monkeypatch.setattr(viewing, "_HELD_BACK_MAX_S", 12.0)
     with listening(tmp_path, ACK) as listener:
         assert play.run(parsed("--socket", str(listener.path), "--held-back", "--duration", "20")) == 0
     assert [line["playbackRate"] for line in listener.lines if "playbackRate" in line] == [2.0]

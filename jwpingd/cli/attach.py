@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jwpingd.attach import Forwarding, Ipc, MediaRule
-from jwpingd.cli.play import default_socket
+from jwpingd.cli.player_socket import default_socket
 from jwpingd.client import Client
 from jwpingd.errors import UsageError
 
