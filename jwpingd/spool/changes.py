@@ -63,7 +63,8 @@ def _apply(store: Store, batch: Batch, fold: Fold) -> None:
         plays.write(store, batch.checkpoints)
     for name, n in batch.n_more_counts.items():
         store.counters.add(name, n)
-    store.counters.raise_to("last_batch", batch.number)
+    if not batch.may_be_repeated:
+        store.counters.raise_to("last_batch", batch.number)
 
 
 def _count_unfit(store: Store, puts: Sequence[Entry], fitting: Sequence[Entry]) -> None:

@@ -97,6 +97,12 @@ class Batch(NamedTuple):
     n_more_counts: Mapping[str, int] = MappingProxyType({})
     wall_ms: int | None = None
 
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether its number need not be remembered: it changes no counter, and nothing the second time."""
+        counted = (self.puts, self.purges, self.delivered, self.set_aside, self.tried_to, self.n_more_counts)
+        return not any(counted)
+
 
 class SetAside(NamedTuple):
     """A ping that will not be sent unless somebody asks for it: why, and since when (Unix ms, if known).

@@ -10,12 +10,18 @@ from jwpingd.spool.entry import Checkpoint, Entry
 from jwpingd.spool.schema import PLAY_COLUMNS
 from jwpingd.spool.store import Store
 
+_COLUMNS = PLAY_COLUMNS.split(", ")
+# An update of the same size writes over the old row.  REPLACE makes a new one, on new pages.
+_PUT = (
+    f"INSERT INTO play({PLAY_COLUMNS}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f" ON CONFLICT(play) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in _COLUMNS[1:])}"
+)
+
 
 def write(store: Store, checkpoints: Iterable[Checkpoint]) -> None:
     """Keep these instead of any earlier ones of their plays.  Raises sqlite3.Error."""
-    marks = ",".join("?" * len(PLAY_COLUMNS.split(",")))
     store.connection.executemany(
-        f"REPLACE INTO play({PLAY_COLUMNS}) VALUES ({marks})",
+        _PUT,
         [_encode(store, checkpoint) for checkpoint in checkpoints],
     )
 
