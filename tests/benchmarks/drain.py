@@ -22,9 +22,10 @@ GIVE_UP_S = 100.0
 def measure(bench: Bench) -> Part:
     concurrencies = (64,) if bench.is_quick else CONCURRENCIES
     figures = [
-        _delayed(bench, delay_ms, concurrency)
+        figure
         for delay_ms in (DELAYS_MS[:1] if bench.is_quick else DELAYS_MS)
         for concurrency in concurrencies
+        for figure in _delayed(bench, delay_ms, concurrency)
     ]
     for concurrency in concurrencies:
         rate, _ = _undelayed(bench, 500 if bench.is_quick else N_PINGS, concurrency)
@@ -38,17 +39,31 @@ def measure(bench: Bench) -> Part:
     return Part("Drain", figures, plots={"waiting": {"jwpingd": cost}})
 
 
-def _delayed(bench: Bench, delay_ms: int, concurrency: int) -> Figure:
-    """The clock starts when the last connection has had its first request: handshakes are not latency."""
+def _delayed(bench: Bench, delay_ms: int, concurrency: int) -> list[Figure]:
+    """Ours, and the same requests as bare bytes: what no client on this machine can save."""
     delay_s = delay_ms / 1000
     n_pings = min(N_PINGS, round(FLOOR_S / delay_s * concurrency)) + concurrency
+    what = f"{delay_ms} ms, {concurrency} at a time"
     with bench.collector(is_tls=True, delay_s=delay_s) as collector:
         stats, _ = _drain(bench, collector, n_pings, concurrency)
     assert stats["n"] >= n_pings, f"{stats['n']} of {n_pings} pings after {GIVE_UP_S:.0f} s"
-    took_s = stats["last_s"] - stats["all_s"]
-    floor_s = (n_pings - stats["n_at_all"]) / concurrency * delay_s + delay_s
-    what = f"{delay_ms} ms, {concurrency} at a time"
-    return Figure(what, took_s, "s", floor_s, f"latency, {n_pings:,} pings", most=1.05)
+    took_s, floor_s = _above_latency(stats, delay_s, concurrency)
+    ours = Figure(what, took_s, "s", floor_s, f"latency, {n_pings:,} pings", most=1.05)
+    with bench.collector(is_tls=True, delay_s=delay_s) as collector:
+        arguments = (collector.port, n_pings, concurrency, bench.ca_file)
+        with bench.program("bare", *arguments):
+            stats = collector.stats(ssl.create_default_context(cafile=bench.ca_file))
+    took_s, floor_s = _above_latency(stats, delay_s, concurrency)
+    return [ours, Figure(f"{what}: bytes over TLS alone", took_s, "s", floor_s, "latency")]
+
+
+def _above_latency(stats: dict[str, float], delay_s: float, concurrency: int) -> tuple[float, float]:
+    """Seconds it took, and seconds of latency in them.
+
+    The clock starts when the last connection has had its first request: handshakes are not latency.
+    """
+    floor_s = (stats["n"] - stats["n_at_all"]) / concurrency * delay_s + delay_s
+    return stats["last_s"] - stats["all_s"], floor_s
 
 
 def _undelayed(bench: Bench, n_pings: int, concurrency: int) -> tuple[float, float]:
