@@ -25,7 +25,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, url: httpx.URL, context: ssl.SSLContext | None, idle_expiry_s: float) -> None:
-        self._host = url.raw_host.decode("ascii")
+        self._host = url.raw_host  # As text it would be encoded again, by codecs that nobody else needs.
         self._port = url.port or (80 if context is None else 443)
         self._context = context
         self._idle_expiry_s = idle_expiry_s
