@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import statistics
@@ -305,6 +306,22 @@ def test_sighup_reads_the_configuration_again(box: BoxUnderTest) -> None:
     apps = [made["params"]["bun"] for made in collector.stop()]
     assert sorted(apps) == ["com.example.first", "com.example.second", "com.example.second"]
     assert f"{file}:2" in box.log.read_text() and "did you mean" in box.log.read_text()
+
+
+def test_what_waits_for_the_next_start_is_what_differs_from_this_one(box: BoxUnderTest) -> None:
+    """Settings that a running daemon does not take are named until they are as they were at its start."""
+    (box.directory / "etc").mkdir()
+    box.start()
+    assert box.process is not None
+    another = "[session]\nresume_s = 9\n"
+    for n_read, text in enumerate((another, another + "[app]\nid = 'a.b'\n", "[app]\nid = 'a.b'\n"), 1):
+        (box.directory / "etc/config.toml").write_text(text)
+        box.process.send_signal(signal.SIGHUP)
+        wait_until(lambda n=n_read: box.log.read_text().count("was read again") == n, "it is read")  # type: ignore[misc]
+    box.stop()
+    said = re.findall("was read again|at the next start: .*", box.log.read_text())
+    again, waits = "was read again", "at the next start: session.resume_s"
+    assert said == [again, waits, again, waits, again]
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=str)

@@ -74,7 +74,7 @@ class Daemon:
         look_up: RunBlocking | None = None,
         make_transport: MakeTransport | None = None,
     ) -> None:
-        self.config = config
+        self.config = self._config_at_start = config
         self._state_dir = state_dir
         self._read_config = read_config
         self._clock = clock
@@ -242,7 +242,7 @@ class Daemon:
         box = assembly.box(config, self._state_dir, before.root, consent=self._privacy.consent.level)
         self._privacy.box = box._replace(unknown_apps=before.unknown_apps.again())
         self.server.limits = assembly.limits(config)
-        needs_restart = assembly.needs_restart(self.config, config)
+        needs_restart = assembly.needs_restart(self._config_at_start, config)
         self.config = config
         self._delivery.restart()
         _log.info("the configuration was read again")
