@@ -1,4 +1,4 @@
-"""One request, one answer: the only module that knows httpx, and so the only one imported late.
+"""One request, one answer.  This module and `transport` know httpx, and so they are imported late.
 
 Transports are used without a client around them: no redirects, no cookies, no decoding, nothing
 from the environment, and half the cost per ping.

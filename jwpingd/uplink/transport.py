@@ -1,7 +1,7 @@
 """The way to a collector without a proxy: one connection that is kept, h11 over a stream of trio.
 
 httpx's own transport stands on the same two.  What it has between them, a pool, locks and traces for many
-requests on many connections, is half the CPU of a ping.
+requests on many connections, is half the CPU of a request.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
                 raw = await trio.open_tcp_stream(self._host, self._port)
             if self._context is None:
                 return _Wire(raw, raw.socket, self._idle_expiry_s)
-            stream = trio.SSLStream(raw, self._context, server_hostname=self._host, https_compatible=True)
             try:
+                stream = trio.SSLStream(raw, self._context, server_hostname=self._host, https_compatible=True)
                 with trio.fail_after(within_s):
                     await stream.do_handshake()
             except BaseException:

@@ -46,7 +46,7 @@ def machine() -> str:
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("trio", "httpx", "httpcore"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("trio", "httpx", "h11"))
     return (
         f"Machine: {os.cpu_count()} × {cpu}, Linux {platform.release()}; Python {platform.python_version()}, "
         f"{libraries}, SQLite {sqlite3.sqlite_version}. Load before the run: {os.getloadavg()[0]:.1f}. "
