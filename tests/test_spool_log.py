@@ -29,7 +29,7 @@ def test_the_log_never_changes_its_size_between_usual_commits(tmp_path: Path) ->
     spool = opened(tmp_path)
     assert size_of_log(tmp_path) == 0  # A start that brings nothing writes nothing.
     sizes = set()
-    for entry_id in range(1, 201):
+    for entry_id in range(1, 81):
         put(spool, entry(entry_id, n_bytes=500))
         deliver(spool, entry_id)
         sizes.add(size_of_log(tmp_path))
@@ -61,7 +61,7 @@ def test_a_checkpoint_takes_two_pages(tmp_path: Path) -> None:
 def test_what_is_committed_in_a_laid_out_log_survives_a_kill(tmp_path: Path) -> None:
     """The zeros behind the last frame, and frames of an earlier round, are no transactions."""
     spool = opened(tmp_path / "store")
-    for entry_id in range(1, 61):
+    for entry_id in range(1, 36):
         put(spool, entry(entry_id, n_bytes=500))
         copy = shutil.copytree(tmp_path / "store", tmp_path / f"cut{entry_id}")
         left = opened(copy)
