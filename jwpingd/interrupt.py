@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` makes Enums first: a twentieth of the way to the socket.
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,17 +16,17 @@ def end_quietly() -> None:
 
     Not where nobody waits to be interrupted: a shell has a job in the background ignore it.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _end)
 
 
 @contextmanager
 def heard() -> Iterator[None]:
     """Within, SIGINT is a KeyboardInterrupt again, so that a command can clean up."""
-    if signal.getsignal(signal.SIGINT) is not _end:
+    if _signal.getsignal(_signal.SIGINT) is not _end:
         yield
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     try:
         yield
     finally:

@@ -106,7 +106,7 @@ def http_date_s(text: str) -> float | None:
 # 408 Request Timeout, 425 Too Early, 429 Too Many Requests: the moment was wrong, not the ping.
 _RETRYABLE_4XX = frozenset({408, 425, 429})
 _DOUBLINGS_MAX = 60  # 2^60 s exceeds any limit; a million doublings would exceed a float.
-_DELAY_SECONDS = re.compile(r"(-?)0*([0-9]+)")
+_DELAY_SECONDS = r"(-?)0*([0-9]+)"
 
 
 def _is_html(content_type: str | None) -> bool:
@@ -116,7 +116,7 @@ def _is_html(content_type: str | None) -> bool:
 def _retry_after_s(answer: Answer, now_wall_s: float | None) -> float | None:
     """Seconds from `Retry-After`, 0 … one hour; None where there is none that makes sense."""
     text = (answer.retry_after or "").strip()
-    seconds = _DELAY_SECONDS.fullmatch(text)
+    seconds = re.fullmatch(_DELAY_SECONDS, text)
     if seconds is None:
         return _seconds_until(text, answer.date, now_wall_s)
     sign, digits = seconds.groups()

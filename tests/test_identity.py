@@ -175,7 +175,7 @@ each_kind = pytest.mark.parametrize("kind", [INSTALL_ID, ADVERTISING_ID], ids=la
 def test_an_id_is_made_once(tmp_path: Path, kind: StoredId) -> None:
     """The id is the same ever after, in a file of its owner alone without the machine-id."""
     made = kind.read_or_make(tmp_path, MACHINE)
-    assert made is not None and kind.form.fullmatch(made)
+    assert made is not None and re.fullmatch(kind.form, made)
     assert kind.read_or_make(tmp_path, MACHINE) == made
     assert kind.read(tmp_path, MACHINE) == made
     path = tmp_path / kind.file_name

@@ -6,11 +6,21 @@ and what the operator configured come before all this (ping interface §8) and a
 `root` stands for `/`, so that tests can bring a box of their own.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 from jwpingd.apps.app import App
-from jwpingd.apps.detection import detect
 from jwpingd.apps.files import Files
-from jwpingd.apps.packages import databases
 from jwpingd.apps.process import Process, process, user_name
 from jwpingd.apps.rules import matches
 
-__all__ = ["App", "Files", "Process", "databases", "detect", "matches", "process", "user_name"]
+__all__ = ["App", "Files", "Process", "detect", "matches", "process", "user_name"]
+
+
+def detect(process: Process, root: Path = Path("/")) -> App | None:
+    """The app that the process is, None where nothing tells.  May read some 64 MiB; never raises."""
+    # Most players say what they are, and the daemon starts on slow flash.
+    from jwpingd.apps import detection
+
+    return detection.detect(process, root)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 MAX_LENGTH = 255
 """As long as a file name; no id or version of a real app comes near it."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 
 
 class App(NamedTuple):
@@ -22,4 +22,4 @@ class App(NamedTuple):
 def clean(text: str | None) -> str | None:
     """`text` without outer blanks; None if it is empty, too long or has control characters."""
     value = (text or "").strip()
-    return value if value and len(value) <= MAX_LENGTH and not _CONTROL.search(value) else None
+    return value if value and len(value) <= MAX_LENGTH and not re.search(_CONTROL, value) else None

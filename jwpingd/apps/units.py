@@ -17,8 +17,8 @@ from jwpingd.apps.files import Files
 SOURCE = "unit"
 
 _SUFFIXES = (".service", ".scope")
-_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_ANYTHING = re.compile(
+_ESCAPE = rb"\\x([0-9a-fA-F]{2})"
+_ANYTHING = (
     r"(session-|run-|vte-spawn-|tmux-spawn-).*\.scope|init\.scope"
     r"|(user@|run-|getty@|serial-getty@|container-getty@|autovt@|ssh@|sshd@).*\.service"
     r"|(ssh|sshd|rescue|emergency|console-getty|debug-shell)\.service"
@@ -26,7 +26,7 @@ _ANYTHING = re.compile(
 )
 """Units in which whatever a user starts may run, and those of containers, whose names are numbers."""
 
-_USER_MANAGER = re.compile(r"/user@[0-9]+\.service/")
+_USER_MANAGER = r"/user@[0-9]+\.service/"
 _OF_PACKAGES = ("usr/lib/systemd/system", "lib/systemd/system")
 """Where packages install units; those in /etc are the operator's."""
 
@@ -50,12 +50,12 @@ def names(unit_name: str) -> set[str]:
 def app(paths: Iterable[str]) -> App | None:
     """The app that the process's unit stands for; None for a login session and its like."""
     found = _unit_and_path(paths)
-    if found is None or _ANYTHING.fullmatch(found[0]):
+    if found is None or re.fullmatch(_ANYTHING, found[0]):
         return None
     unit_name, path = found
     stem, _, suffix = unit_name.rpartition(".")
     stem = stem.partition("@")[0]
-    if stem.startswith("app-") and (suffix == "scope" or _USER_MANAGER.search(path)):
+    if stem.startswith("app-") and (suffix == "scope" or re.search(_USER_MANAGER, path)):
         stem = _desktop_app(stem, suffix)
     elif stem.startswith("dbus-:"):
         stem = stem.rpartition("-")[2]
@@ -73,7 +73,7 @@ def package_file(files: Files, unit_name: str) -> str | None:
 def unescaped(text: str) -> str:
     """With `\\x2d` and the like as the characters they stand for."""
     raw = text.encode("utf-8", "surrogateescape")
-    return _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), raw).decode("utf-8", "replace")
+    return re.sub(_ESCAPE, lambda match: bytes([int(match[1], 16)]), raw).decode("utf-8", "replace")
 
 
 def _unit_and_path(paths: Iterable[str]) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ a command line that works.  Exit status: 0 ok, 2 usage, 78 configuration, 130 in
 from __future__ import annotations
 
 import errno
-import importlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -61,6 +61,8 @@ def _run(arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if name == "run" and (status := _run_service(arguments)) is not None:
         return status
+    import importlib
+
     module = importlib.import_module(f"jwpingd.cli.{name}") if name in COMMANDS else None
     try:
         args = parser(name, module).parse_args(arguments)
@@ -80,6 +82,8 @@ def _run_service(arguments: Sequence[str]) -> int | None:
     if options is None:
         return None
     bound = early.bind(options)
+    # Importing makes hardly any garbage, and looking for it takes a twelfth of the time.
+    gc.disable()
     from jwpingd.cli import run
 
     return run.serve(options, bound)

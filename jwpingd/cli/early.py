@@ -9,6 +9,7 @@ Annotations are evaluated in this file, as in `errors`.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -99,10 +100,15 @@ def find(given: Options, environ: Mapping[str, str], *, is_root: bool) -> Place 
     for settings in (*map(_in_file, files), *map(_in_override, given.set)):
         found.update((key, value) for key, value in settings.items() if key in found)
     path = found["path"] or _default_path(environ, is_root=is_root)
-    mode, group = found["mode"], found["group"]
+    mode, group = _mode(found["mode"]), found["group"]
     if not isinstance(path, str) or type(mode) is not int or not isinstance(group, str | None):
         return None
     return Place(path, mode, group) if path.startswith("/") and path == os.path.normpath(path) else None
+
+
+def _mode(mode: object) -> object:
+    """As a number, where it is a text of octal digits."""
+    return int(mode, 8) if isinstance(mode, str) and re.fullmatch("0?[0-7]{3}", mode) else mode
 
 
 def _files(environ: Mapping[str, str], *, is_root: bool) -> list[str] | None:

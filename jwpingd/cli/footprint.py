@@ -26,6 +26,7 @@ def keep_small() -> None:
     _share_one_heap()
     _hash_without_openssl()
     _import_later("ssl")
+    _import_later("idna")
     _find_libraries_without_ldconfig()
 
 
@@ -48,7 +49,7 @@ def _hash_without_openssl() -> None:
 
 
 def _import_later(name: str) -> None:
-    """Trio imports ssl (1.3 MB) for streams that only delivery uses, if anybody."""
+    """Trio imports ssl (1.3 MB) for streams that only delivery uses, and idna for names beyond ASCII."""
     if name not in sys.modules:
         sys.modules[name] = _Later(name)
 

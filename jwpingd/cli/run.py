@@ -123,12 +123,12 @@ def _serve(
     operators: Open,
 ) -> None:
     footprint.keep_small()
-    gc.disable()  # Importing makes hardly any garbage, and looking for it takes a twelfth of the time.
     import trio
 
     from jwpingd.daemon import Daemon, assembly
     from jwpingd.sockets.door import Door
 
+    gc.freeze()  # What was imported stays: a collection need not look through it while players wait.
     gc.enable()
     daemon = Daemon(
         config,

@@ -174,17 +174,16 @@ def proxy_url() -> Kind:
     return Kind("http://[USER:PASSWORD@]HOST[:PORT] or the same with https://", read)
 
 
-_URL = re.compile(
+_URL = (
     r"(?P<scheme>https?)://"
     r"(?P<host>[0-9A-Za-z]([0-9A-Za-z._-]{0,251}[0-9A-Za-z.])?|\[[0-9A-Fa-f:.]+\])"
-    r"(:(?P<port>[0-9]{1,5}))?/?",
-    re.IGNORECASE,
+    r"(:(?P<port>[0-9]{1,5}))?/?"
 )
 
 
 def _url_parts(raw: object) -> tuple[str, str, str]:
     """(scheme, host, port with its colon or "") of a URL that has nothing else; else ValueError."""
-    match = _URL.fullmatch(raw) if isinstance(raw, str) else None
+    match = re.fullmatch(_URL, raw, re.IGNORECASE) if isinstance(raw, str) else None
     if match is None:
         raise ValueError
     host, port = match["host"].lower(), match["port"]

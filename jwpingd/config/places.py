@@ -55,23 +55,22 @@ class Places:
             self._statements.setdefault(path[:n_keys], statement)
 
 
-_TOKEN = re.compile(
+_TOKEN = (
     r'"""(?:[^\\]|\\.)*?"{3,5}'
     r"|'''.*?'{3,5}"
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
     r"|\#[^\n]*"
     r"|[\[\]{}\n]"
-    r"""|[^"'#\[\]{}\n]+""",
-    re.DOTALL,
+    r"""|[^"'#\[\]{}\n]+"""
 )
-_KEY = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=\]])*""")
+_KEY = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=\]])*"""
 
 
 def _statements(text: str) -> Iterator[Statement]:
     """The statements of a TOML text: each ends with the first line end outside all brackets."""
     line, first_line, depth, tokens = 1, 1, 0, list[str]()
-    for token in _TOKEN.findall(text.replace("\r\n", "\n") + "\n"):
+    for token in re.findall(_TOKEN, text.replace("\r\n", "\n") + "\n", re.DOTALL):
         if token == "\n" and depth == 0:
             whole = "".join(tokens).strip()
             if whole and not whole.startswith("#"):
@@ -85,7 +84,7 @@ def _statements(text: str) -> Iterator[Statement]:
 
 def _key_path(statement: str) -> Path:
     """The dotted key a statement begins with, in parts, quotes and escapes resolved: tomllib does it."""
-    key = _KEY.match(statement.lstrip("["))
+    key = re.match(_KEY, statement.lstrip("["))
     assert key is not None, "the pattern matches the empty text too"
     path: list[str] = []
     document: object = tomllib.loads(f"{key[0].strip()} = 0")

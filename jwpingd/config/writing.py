@@ -14,7 +14,7 @@ PLACEHOLDER = "…"
 """What the shipped file has for the analytics id; it counts as not set."""
 
 MAX_SHOWN_CHARACTERS = 80  # what keeps a message on one line of a terminal
-_CREDENTIALS = re.compile(r"(?:(?<=://)|[^\s\"'=/\[]+:(?!//)).*@")
+_CREDENTIALS = r"(?:(?<=://)|[^\s\"'=/\[]+:(?!//)).*@"
 """All between a scheme and the last @; and where the scheme is missing or misspelt, what has a colon."""
 
 _HEAD = """\
@@ -28,7 +28,7 @@ _HEAD = """\
 
 def written(value: object) -> str:
     """`value` as TOML would have it, on one line, shortened if long, passwords in URLs hidden."""
-    shown = _CREDENTIALS.sub("…@", _literal(value))
+    shown = re.sub(_CREDENTIALS, "…@", _literal(value))
     return shown if len(shown) <= MAX_SHOWN_CHARACTERS else shown[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 

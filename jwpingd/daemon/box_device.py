@@ -1,4 +1,8 @@
-"""The box itself as pings tell of it: detected once, with what the viewer may change read again."""
+"""The box itself as pings tell of it: detected once, with what the viewer may change read again.
+
+The tables of platforms are imported with the first look, which is the first player's, in its thread:
+the daemon starts without them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jwpingd import platforms
 from jwpingd.config import Config, overridden
 from jwpingd.device import Device
 
@@ -26,13 +29,18 @@ class BoxDevice:
         self._settings = config.device
         self._root = root
         self._monotonic_s = monotonic_s
-        self._detected = platforms.detect(root)
+        self._detected: Device | None = None
         self._second_ends_s = 0.0
         self._n_renewals = 0
 
     def __call__(self) -> Device:
         """What is known now, with what is configured in its place."""
-        if self._may_renew():
+        from jwpingd import platforms
+
+        may_renew = self._may_renew()
+        if self._detected is None:
+            self._detected = platforms.detect(self._root)
+        elif may_renew:
             self._detected = platforms.renewed(self._detected, self._root)
         return overridden(self._detected, self._settings)
 

@@ -78,6 +78,7 @@ class PeerCaller:
         def is_still_there() -> bool:
             return credentials.is_still_there(self._sock, self._peer)
 
+        self._box().device()  # The first look at the box takes its time, too.
         return apps.process(self._peer.pid, self._peer.uid, self._box().root, is_still_there=is_still_there)
 
     def _detect(self) -> App | None:

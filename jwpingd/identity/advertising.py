@@ -9,8 +9,8 @@ import re
 
 from jwpingd.events import AdvertisingClaim
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_ZEROS = re.compile(r"[0-]+")
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ZEROS = r"[0-]+"
 
 
 def advertising_id(setting: str, claim: AdvertisingClaim | None, generated: str | None) -> str | None:
@@ -21,7 +21,7 @@ def advertising_id(setting: str, claim: AdvertisingClaim | None, generated: str 
     does an id of zeros: that is how platforms say that the user opted out.
     """
     claimed = claim.advertising_id if claim else None
-    if claim is not None and (claim.is_limited or _ZEROS.fullmatch(claimed or "")):
+    if claim is not None and (claim.is_limited or re.fullmatch(_ZEROS, claimed or "")):
         return None
     supplied = _valid_advertising_id(claimed)
     if supplied is not None or setting == "off":
@@ -30,6 +30,6 @@ def advertising_id(setting: str, claim: AdvertisingClaim | None, generated: str 
 
 
 def _valid_advertising_id(text: str | None) -> str | None:
-    if text is None or not _UUID.fullmatch(text) or _ZEROS.fullmatch(text):
+    if text is None or not re.fullmatch(_UUID, text, re.IGNORECASE) or re.fullmatch(_ZEROS, text):
         return None
     return text

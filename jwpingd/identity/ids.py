@@ -18,10 +18,10 @@ from jwpingd.identity.files import read_words, remove_durably, replace_durably
 
 
 class StoredId(NamedTuple):
-    """One kind of id: the name of its file, its form, and how a new one is drawn."""
+    """One kind of id: the name of its file, its form (a regular expression), and how a new one is drawn."""
 
     file_name: str
-    form: re.Pattern[str]
+    form: str
     draw: Callable[[], str]
 
     def read(self, state_dir: Path, machine_id: str | None) -> str | None:
@@ -30,9 +30,8 @@ class StoredId(NamedTuple):
             words = read_words(state_dir / self.file_name)
         except (OSError, ValueError):
             return None
-        if len(words) != 2 or words[1] != self._fingerprint(machine_id) or not self.form.fullmatch(words[0]):
-            return None
-        return words[0]
+        is_of_this_box = len(words) == 2 and words[1] == self._fingerprint(machine_id)
+        return words[0] if is_of_this_box and re.fullmatch(self.form, words[0]) else None
 
     def read_or_make(self, state_dir: Path, machine_id: str | None) -> str | None:
         """The id of this machine, made and stored if there is none; None if it cannot be kept."""
@@ -70,12 +69,10 @@ _ALPHABET = string.digits + string.ascii_lowercase
 
 INSTALL_ID = StoredId(
     "install-id",
-    re.compile(r"[0-9a-z]{8}"),
+    "[0-9a-z]{8}",
     lambda: "".join(secrets.choice(_ALPHABET) for _ in range(8)),
 )
 """`oiid`: which installation, as long as its state directory lives."""
 
-ADVERTISING_ID = StoredId(
-    "advertising-id", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), _new_uuid
-)
+ADVERTISING_ID = StoredId("advertising-id", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", _new_uuid)
 """`ifa` where the configuration says "generate": random, so that it tells nothing of the box."""

@@ -13,7 +13,7 @@ from jwpingd.events import UserClaim
 MAX_TOKEN_BYTES = 8192
 """Access tokens of real services stay below 8 KiB, the usual limit of an HTTP header."""
 
-_HASH = re.compile(r"[0-9a-f]{40}")
+_HASH = r"[0-9a-f]{40}"
 
 
 def user_hash(claim: UserClaim, token_claim: str) -> str:
@@ -24,7 +24,7 @@ def user_hash(claim: UserClaim, token_claim: str) -> str:
     """
     if claim.user_hash is not None:
         lowered = claim.user_hash.lower()
-        if not _HASH.fullmatch(lowered):
+        if not re.fullmatch(_HASH, lowered):
             raise BadEvent("user.hash is not 40 hex digits")
         return lowered
     if claim.user_id is not None:

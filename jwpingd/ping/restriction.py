@@ -8,7 +8,7 @@ from enum import IntEnum
 from jwpingd.events import Consent
 from jwpingd.ping.value import Facts
 
-_EMBED = re.compile(r"[?&]emi=([^&]*)")
+_EMBED = r"[?&]emi=([^&]*)"
 
 
 class Restriction(IntEnum):
@@ -56,5 +56,5 @@ _FORBIDDEN_KEYS: dict[Restriction, frozenset[str]] = {
 
 def embed_id(target: str) -> str:
     """The `emi` of a request target, "" where there is none."""
-    found = _EMBED.search(target)
+    found = re.search(_EMBED, target)
     return found[1] if found else ""

@@ -15,7 +15,7 @@ from jwpingd.ping.table import BUCKETS, EVENTS, KEYS
 from jwpingd.ping.value import Facts, Ping, Progress
 
 _UNRESERVED = "-_.!~*'()"  # besides letters and digits: ECMA-262, encodeURIComponent
-_TI = re.compile(r"(?<=[?&]ti=)(\d+)(?=&|$)")
+_TI = r"(?<=[?&]ti=)(\d+)(?=&|$)"
 
 
 def target(ping: Ping, facts: Facts) -> str:
@@ -71,10 +71,10 @@ def fold(earlier: str, later: str) -> str | None:
 
     None where the two differ in more than progress (the user changed, say): then nothing is folded.
     """
-    earlier_ti, later_ti = _TI.search(earlier), _TI.search(later)
+    earlier_ti, later_ti = re.search(_TI, earlier), re.search(_TI, later)
     if earlier_ti is None or later_ti is None or _constant_part(earlier) != _constant_part(later):
         return None
-    return _TI.sub(str(int(earlier_ti[1]) + int(later_ti[1])), later)
+    return re.sub(_TI, str(int(earlier_ti[1]) + int(later_ti[1])), later)
 
 
 def read(whole: str) -> tuple[str, dict[str, str]]:

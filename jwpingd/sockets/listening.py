@@ -8,7 +8,6 @@ from __future__ import annotations
 import _socket  # What `socket` puts around it takes as long to import as all else that is needed here.
 import errno
 import fcntl
-import grp
 import os
 import stat
 from contextlib import suppress
@@ -97,6 +96,8 @@ def _refuse_long(path: str) -> None:
 
 
 def _gid(group: str) -> int:
+    import grp
+
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError as error:

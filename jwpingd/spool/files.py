@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from jwpingd.spool.account import sync_directory
 from jwpingd.spool.schema import VERSION
 
 _LOGS = ("-wal", "-journal")
-_NEWER = re.compile(r"spool\.v(\d+)\.db")
+_NEWER = r"spool\.v(\d+)\.db"
 
 
 class Files:
@@ -71,7 +70,7 @@ class Files:
         sync_directory(self.directory)
 
     def _of_other_versions(self) -> list[Path]:
-        return [path for path in self.directory.iterdir() if _NEWER.fullmatch(path.name)]
+        return [path for path in self.directory.iterdir() if re.fullmatch(_NEWER, path.name)]
 
 
 def log_of(database: Path) -> Path:
@@ -120,6 +119,8 @@ def size_bytes(database: Path) -> int:
 
 def _remove_one(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
+        import shutil  # With all its ways to pack; hardly any box ever needs it.
+
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass, field
 
 from jwpingd.plural import counted
 from jwpingd.spool import account, damage, faults, files, room, salvage, schema
@@ -15,14 +14,16 @@ from jwpingd.spool.salvage import Source
 from jwpingd.spool.store import Store
 
 
-@dataclass(slots=True)
 class Opening:
     """One opening.  `repairs` says in whole sentences what had to be done."""
 
-    files: Files
-    limits: Limits
-    connection_type: type[sqlite3.Connection]
-    repairs: list[str] = field(default_factory=list)
+    def __init__(
+        self, files: Files, limits: Limits, connection_type: type[sqlite3.Connection], repairs: list[str]
+    ) -> None:
+        self.files = files
+        self.limits = limits
+        self.connection_type = connection_type
+        self.repairs = repairs
 
     def open(self, suspicion: str | None) -> Store:
         """The store, whatever its files look like; a `suspicion` means that they are damaged.

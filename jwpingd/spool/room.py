@@ -8,7 +8,6 @@ every commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from jwpingd.spool import rows
 from jwpingd.spool.entry import FOLDABLE_KIND, Checkpoint, Entry
@@ -85,13 +84,13 @@ def fold_neighbours(store: Store, n_wanted: int, claimed: Collection[int], fold:
     rows.remove(store, plan.gone, "folded")
 
 
-@dataclass(slots=True)
 class _Plan:
     """What folding comes to: a run of ten `t` is written once, not nine times."""
 
-    gone: list[int] = field(default_factory=list)
-    changed: dict[int, Entry] = field(default_factory=dict)
-    n_freed: float = 0
+    def __init__(self) -> None:
+        self.gone: list[int] = []
+        self.changed: dict[int, Entry] = {}
+        self.n_freed = 0.0
 
     def add(self, store: Store, earlier_id: int, later_id: int, fold: Fold) -> None:
         wanted = [entry_id for entry_id in (earlier_id, later_id) if entry_id not in self.changed]

@@ -8,7 +8,6 @@ so neither starves the other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
@@ -21,14 +20,14 @@ MAX_PARKED = 64  # entries of at most 6 KiB that wait on their own backoff in me
 MAX_RESTING = 1024  # ids, 100 KB; a refused entry beyond that counts as never refused
 
 
-@dataclass(slots=True, eq=False)
 class Held:
     """One claimed entry.  `n_refusals`: how often the collector was reached and did not take it."""
 
-    entry: Entry
-    n_refusals: int = 0
-    not_before_s: float = -inf
-    is_in_flight: bool = False
+    def __init__(self, entry: Entry, n_refusals: int) -> None:
+        self.entry = entry
+        self.n_refusals = n_refusals
+        self.not_before_s = -inf
+        self.is_in_flight = False
 
 
 class Claim(NamedTuple):

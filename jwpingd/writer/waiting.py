@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jwpingd.spool import Batch, Checkpoint, Entry, Purge
 
 Fold = Callable[[str, str], str | None]
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(NamedTuple):
     """Entries, checkpoints and ends of plays that reach flash together; `ticket` is its number.
 
     `purges` are for what was submitted before them.
@@ -36,16 +35,16 @@ class Submission:
         return sum(map(len, texts)) + sum(len(checkpoint.state) for checkpoint in self.checkpoints)
 
 
-@dataclass(slots=True)
 class Waiting:
     """Submissions in order, and what became of entries meanwhile."""
 
-    fold: Fold
-    submissions: deque[Submission] = field(default_factory=deque)
-    delivered: list[int] = field(default_factory=list)
-    set_aside: list[tuple[int, str]] = field(default_factory=list)
-    tried_to: int = 0
-    n_more_counts: dict[str, int] = field(default_factory=dict)
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.submissions = deque[Submission]()
+        self.delivered: list[int] = []
+        self.set_aside: list[tuple[int, str]] = []
+        self.tried_to = 0
+        self.n_more_counts: dict[str, int] = {}
 
     @property
     def is_urgent(self) -> bool:
@@ -148,7 +147,7 @@ class Waiting:
     def revise(self, purge: Purge) -> None:
         """Let go of what `purge` forbids.  Submissions stay, if empty: somebody waits for their tickets."""
         for submission in self.submissions:
-            submission.puts, counts = revised(submission.puts, purge)
+            submission.puts[:], counts = revised(submission.puts, purge)
             for name, n in counts.items():
                 self._count(name, n)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jwpingd import apps
-from jwpingd.apps import Files
+from jwpingd.apps import Files, packages
 from jwpingd.cli.checks.section import Section
 from jwpingd.config import Config
 from jwpingd.sockets.credentials import has_pidfd
@@ -37,7 +37,7 @@ def evidence(config: Config, state_dir: Path, root: Path = Path("/")) -> Section
         ("exe", _in_words(can["exe"]) + untried, "match.exe; the executable's package"),
         (
             "packages",
-            ", ".join(apps.databases(Files(root))) or "none",
+            ", ".join(packages.databases(Files(root))) or "none",
             "the versions of units and executables",
         ),
     )
