@@ -89,7 +89,9 @@ def test_pings_can_be_dropped(box: BoxUnderTest) -> None:
     player.send_and_wait(ITEM, tick(0), *[{"event": "adImpression"}] * 5)
     first = json.loads(ask(box, "queue", "list", "--limit", "1", "--json"))
     assert "say --all" in ask(box, "queue", "drop", status=2)
-    assert ask(box, "queue", "drop", str(first["id"])).startswith("1 ping")
+    assert ask(box, "queue", "drop", str(first["id"])).strip() == "1 ping was dropped"
+    said = ask(box, "queue", "drop", str(first["id"]), "999999")
+    assert said.strip() == "0 pings were dropped; 2 ids name none (any more)"
     assert json.loads(ask(box, "queue", "list", "--limit", "1", "--json"))["kind"] == "s"
     assert ask(box, "queue", "drop", "--all").startswith("6 pings")
     player.send_and_wait({"event": "adImpression"})

@@ -5,13 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from jwpingd.spool import Batch, Purge, Spool
+from jwpingd.spool import Batch, Checkpoint, Purge, Spool
 from jwpingd.spool.log import lay_out
 from tests.spool_values import SMALL, entry, ids_of, opened, put
 
 
 def size_of_log(directory: Path) -> int:
     return (directory / "spool.db-wal").stat().st_size
+
+
+def n_frames(spool: Spool) -> int:
+    """Pages in the log, which is brought in: it begins anew with the next commit."""
+    (_, n, _) = spool._opened().connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(n)
 
 
 def deliver(spool: Spool, entry_id: int) -> None:
@@ -23,7 +29,7 @@ def test_the_log_never_changes_its_size_between_usual_commits(tmp_path: Path) ->
     spool = opened(tmp_path)
     assert size_of_log(tmp_path) == 0  # A start that brings nothing writes nothing.
     sizes = set()
-    for entry_id in range(1, 201):
+    for entry_id in range(1, 81):
         put(spool, entry(entry_id, n_bytes=500))
         deliver(spool, entry_id)
         sizes.add(size_of_log(tmp_path))
@@ -40,10 +46,22 @@ def test_a_large_transaction_lengthens_the_log_for_a_while(tmp_path: Path) -> No
     assert ids_of(spool) == list(range(1, 82))
 
 
+def test_a_checkpoint_takes_two_pages(tmp_path: Path) -> None:
+    """One of the same size as the one before is written over it, and no counter with it."""
+    spool = opened(tmp_path)
+    frames = []
+    for watched_s in range(10, 20):
+        will = entry(0, kind="gab", watched_s=watched_s, n_bytes=500)
+        spool.commit(Batch(spool.last_batch + 1, checkpoints=(Checkpoint("play00000001", will, ""),)))
+        frames.append(n_frames(spool))
+    assert frames[1:] == [2] * 9
+    assert spool.checkpoints()[0].will == will
+
+
 def test_what_is_committed_in_a_laid_out_log_survives_a_kill(tmp_path: Path) -> None:
     """The zeros behind the last frame, and frames of an earlier round, are no transactions."""
     spool = opened(tmp_path / "store")
-    for entry_id in range(1, 61):
+    for entry_id in range(1, 36):
         put(spool, entry(entry_id, n_bytes=500))
         copy = shutil.copytree(tmp_path / "store", tmp_path / f"cut{entry_id}")
         left = opened(copy)

@@ -48,7 +48,7 @@ def _list(args: argparse.Namespace, path: Path) -> None:
     shown = 0
     for row in _pings(path, is_set_aside=args.set_aside):
         if shown == args.limit:
-            print(f"… and more: --limit {2 * args.limit} shows them", file=sys.stderr)
+            print("… and more: a higher --limit shows them, `jwpingd queue export -` all", file=sys.stderr)
             return
         print(json.dumps(row) if args.json else _line(row))
         shown += 1
@@ -88,13 +88,21 @@ def _flush(_args: argparse.Namespace, path: Path) -> None:
 
 
 def _drop(args: argparse.Namespace, path: Path) -> None:
-    answer = control.ask(path, "queue-drop", ids=_chosen(args), set_aside=args.set_aside)
-    print(f"{counted(answer['dropped'], 'ping was', 'pings were')} dropped")
+    chosen = _chosen(args)
+    n_dropped = control.ask(path, "queue-drop", ids=chosen, set_aside=args.set_aside)["dropped"]
+    print(f"{counted(n_dropped, 'ping was', 'pings were')} dropped{_rest(chosen, n_dropped)}")
 
 
 def _retry(args: argparse.Namespace, path: Path) -> None:
-    answer = control.ask(path, "queue-retry", ids=_chosen(args))
-    print(f"{counted(answer['retried'], 'ping waits', 'pings wait')} again")
+    chosen = _chosen(args)
+    n_retried = control.ask(path, "queue-retry", ids=chosen)["retried"]
+    print(f"{counted(n_retried, 'ping waits', 'pings wait')} again{_rest(chosen, n_retried)}")
+
+
+def _rest(chosen: list[int] | None, n_found: int) -> str:
+    """What became of ids that name no such ping: mistyped, or delivered meanwhile."""
+    n_missing = 0 if chosen is None else len(set(chosen)) - n_found
+    return f"; {counted(n_missing, 'id names', 'ids name')} none (any more)" if n_missing > 0 else ""
 
 
 _ACTIONS = {"list": _list, "export": _export, "flush": _flush, "drop": _drop, "retry": _retry}
