@@ -84,8 +84,8 @@ def wait_for_ack(connection: socket.socket, ack_id: str, timeout_s: float) -> An
                     return Answer("ack" in reply, tuple(errors))
     except TimeoutError as exc:
         raise OperatorError(
-            f"no acknowledgement within {timeout_s:g} s: the daemon withholds it while it cannot write "
-            "to its store; see `jwpingd status`"
+            f"no acknowledgement within {timeout_s:g} s: the daemon cannot write to its store, or does not "
+            "run on; see `jwpingd status`"
         ) from exc
     except ConnectionError:
         pass  # Closed with lines unread: as good as closed.

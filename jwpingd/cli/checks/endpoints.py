@@ -19,7 +19,7 @@ _FROM_UNIT = ("path", "mode", "group")
 """The settings that a socket unit decides instead."""
 
 
-_ANSWERS, _ABSENT, _STALE = "a daemon answers", "not there yet; run makes it", "stale; run replaces it"
+_ANSWERS, _ABSENT, _STALE = "a daemon listens", "not there yet; run makes it", "stale; run replaces it"
 
 
 def sockets(config: Config, paths: Paths, root: Path = Path("/")) -> Section:
