@@ -13,7 +13,7 @@ import trio
 import trio.testing
 import trustme
 
-from jwpingd.uplink.transport import MAX_HEAD_BYTES, DirectTransport
+from jwpingd.uplink.transport import MAX_HEAD_BYTES, MAX_INTERIM_ANSWERS, DirectTransport
 from tests.processes import free_port
 from tests.test_uplink_http import GIF, Script, Server, Stream, answer_gif, serving
 
@@ -267,5 +267,23 @@ def test_who_is_not_there_is_told_apart() -> None:
                 with pytest.raises(httpx.ConnectError):
                     await direct(server, contexts).handle_async_request(a_request(server, contexts))
             nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("n_interim", [MAX_INTERIM_ANSWERS, MAX_INTERIM_ANSWERS + 1])
+def test_interim_answers_have_an_end(contexts: Contexts, n_interim: int) -> None:
+    """As many as may be are passed over, all in one packet or not; one more, and the connection is left."""
+
+    async def main() -> None:
+        script = saying(n_interim * b"HTTP/1.1 103 Early Hints\r\n\r\n", GIF)
+        async with serving(contexts.server, script) as server:
+            transport = direct(server, contexts)
+            found = await outcome(transport, a_request(server, contexts))
+            await transport.aclose()
+        if n_interim == MAX_INTERIM_ANSWERS:
+            assert isinstance(found, tuple) and found[0] == 200
+        else:
+            assert found == (httpx.RemoteProtocolError, "more than 16 interim answers (1xx)")
 
     trio.run(main)

@@ -15,6 +15,9 @@ import httpx
 import trio
 
 MAX_HEAD_BYTES = 100 * 1024  # As httpcore has it.  No honest server's headers are that long.
+MAX_INTERIM_ANSWERS = (
+    16  # Of "103 Early Hints" and the like; without an end they would cost CPU to the timeout.
+)
 
 
 class DirectTransport(httpx.AsyncBaseTransport):
@@ -80,9 +83,10 @@ class _Wire(httpx.AsyncByteStream):
         try:
             with _told_as(httpx.WriteError):
                 await self._stream.send_all(self._bytes(request))
-            while not isinstance(event := await self._next_event(), h11.Response):
-                pass  # "100 Continue" and others that come before it
-            return event
+            for _ in range(1 + MAX_INTERIM_ANSWERS):
+                if isinstance(event := await self._next_event(), h11.Response):
+                    return event
+            raise httpx.RemoteProtocolError(f"more than {MAX_INTERIM_ANSWERS} interim answers (1xx)")
         except BaseException:
             await self.break_off()
             raise
