@@ -279,7 +279,8 @@ def test_interim_answers_have_an_end(contexts: Contexts, n_interim: int) -> None
         script = saying(n_interim * b"HTTP/1.1 103 Early Hints\r\n\r\n", GIF)
         async with serving(contexts.server, script) as server:
             transport = direct(server, contexts)
-            found = await outcome(transport, a_request(server, contexts))
+            with trio.fail_after(20):
+                found = await outcome(transport, a_request(server, contexts))
             await transport.aclose()
         if n_interim == MAX_INTERIM_ANSWERS:
             assert isinstance(found, tuple) and found[0] == 200
