@@ -22,9 +22,10 @@ def lay_out(log: Path, n_bytes: int) -> None:
     Never raises: it is not needed to store.
     """
     with suppress(OSError):
-        n_missing = n_bytes - log.lstat().st_size
+        n_there = log.lstat().st_size
+        n_missing = n_bytes - n_there
         if n_missing > 0 and _has_room(log.parent, n_missing):
-            _append_zeros(log, n_missing)
+            _append_zeros(log, n_missing, is_cut=n_there == 0)
 
 
 def _has_room(directory: Path, n_bytes: int) -> bool:
@@ -32,10 +33,14 @@ def _has_room(directory: Path, n_bytes: int) -> bool:
     return disk.f_bavail * disk.f_frsize >= _ROOM_FACTOR * n_bytes
 
 
-def _append_zeros(log: Path, n_bytes: int) -> None:
+def _append_zeros(log: Path, n_bytes: int, *, is_cut: bool) -> None:
     # It is SQLite that makes the file: where there is none, the log is not in use.
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if is_cut:
+            # SQLite did not sync that.  Else a power cut might leave zeros amid the frames of before, which
+            # would then look like a log that is damaged, and be laid over the newer database.
+            os.fsync(descriptor)
         while n_bytes > 0:
             n_bytes -= os.write(descriptor, _PORTION[:n_bytes])
     finally:

@@ -38,6 +38,22 @@ def test_a_power_cut_costs_nothing_that_was_acknowledged(recordings: list[Record
     assert tally.n_cuts.total() == 35 and tally.n_checked > 0
 
 
+@pytest.mark.parametrize("number", range(len(SCENARIOS)), ids=list(SCENARIOS))
+def test_zeros_come_after_a_sync_of_what_they_replace(recordings: list[Recording], number: int) -> None:
+    """A log that is cut to nothing is so on flash before it is laid out: no zeros amid old frames."""
+    cut: set[int] = set()
+    laid_out = set()
+    for record in recordings[number].records:
+        if record.kind == "t" and record.offset == 0:
+            cut.add(record.inode)
+        elif record.kind == "s":
+            cut.discard(record.inode)
+        elif record.kind == "w" and not any(record.first):
+            assert record.inode not in cut
+            laid_out.add(record.inode)
+    assert laid_out
+
+
 def test_a_daemon_starts_on_what_a_cut_has_left(recordings: list[Recording], tmp_path: Path) -> None:
     """A real process counts what a store opened in-process counts."""
     recording = recordings[1]
