@@ -1,7 +1,7 @@
 """A moment on this box: exact on the suspend-proof clock, and in wall time where that is known.
 
 Durations are always differences of `boot_ms`.  Only `sa`, the time a ping reports, is wall time,
-and a box without a battery clock may not know it yet when the moment passes (design: clock).
+and a box without a battery clock may not know it yet when the moment passes.
 """
 
 from __future__ import annotations

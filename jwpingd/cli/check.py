@@ -18,6 +18,7 @@ from jwpingd.cli.checks.evidence import evidence
 from jwpingd.cli.checks.section import Section
 from jwpingd.config import Loaded, Paths, SpoolSettings
 from jwpingd.errors import ConfigError
+from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd check --set log.level=debug --offline"
 
@@ -93,9 +94,5 @@ def _section_lines(section: Section) -> Iterator[str]:
 def _conclusion(sections: Sequence[Section]) -> str:
     n_failures = sum(len(section.failures) for section in sections)
     n_warnings = sum(len(section.warnings) for section in sections)
-    verdict = "ok" if not n_failures else f"not ok: {_count(n_failures, 'failure')}"
-    return verdict + (f", {_count(n_warnings, 'warning')}" if n_warnings else "")
-
-
-def _count(n_things: int, thing: str) -> str:
-    return f"{n_things} {thing}" + ("" if n_things == 1 else "s")
+    verdict = "ok" if not n_failures else f"not ok: {counted(n_failures, 'failure')}"
+    return verdict + (f", {counted(n_warnings, 'warning')}" if n_warnings else "")

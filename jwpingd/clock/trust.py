@@ -1,7 +1,7 @@
 """Whether the wall clock can be believed: evidence in, a verdict with its reason out.  Pure.
 
-Source of the rules: the design's section on the clock.  "Not 1970" is no evidence: at boot
-systemd-timesyncd moves the clock forward to the last time it saved, which may be weeks old.
+"Not 1970" is no evidence: at boot systemd-timesyncd moves the clock forward to the last time it saved,
+which may be weeks old.
 
 The law: what was proven once in a boot stays known in it.  Unix time minus boottime changes only
 when somebody sets the clock, so a step that nobody vouches for changes the clock, not the truth.

@@ -53,9 +53,9 @@ class Delivery:
 
     async def time_of_collector(self) -> CollectorTime:
         """What the collector says of the time."""
-        return (
-            CollectorTime(Outcome.NO_ANSWER) if self.uplink is None else await self.uplink.time_of_collector()
-        )
+        if self.uplink is None:
+            return CollectorTime(Outcome.NO_ANSWER)
+        return await self.uplink.time_of_collector()
 
     def status(self) -> UplinkStatus | None:
         """How it stands."""

@@ -1,6 +1,6 @@
 """When pings get their time (`sa`), and whether any may be sent, while the clock is not trusted.
 
-The rules (design §7): pings of an untrusted clock are held.  When the true time becomes known, by the
+The rules: pings of an untrusted clock are held.  When the true time becomes known, by the
 box or by the collector's Date, the time of each is worked out from boottime.  Only where the collector
 can be reached and tells no time do they go with the box's own, after `hold_max_s`, and are counted as
 guessed.  While TLS does not work, for the clock or for any other reason, nothing could be sent:

@@ -2,7 +2,7 @@
 
 `user` hashes what a player says of its user, `ids` and `consent` are small files in the state
 directory, `advertising` decides which id a ping may carry.  Ids and tokens that come in here are
-secrets.  No message of this room contains one.  Source: the ping interface, §6.
+secrets.  No message of this room contains one.  Source: docs/ping-interface.md, §6.
 """
 
 from jwpingd.identity.advertising import advertising_id

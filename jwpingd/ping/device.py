@@ -1,6 +1,6 @@
 """How the box is called on the wire: `Device` → oos sdk oosv om ofv olng, each still with its source.
 
-Source: the project's ping interface, §3.
+Source: docs/ping-interface.md, §3.
 """
 
 from __future__ import annotations

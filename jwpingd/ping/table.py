@@ -1,6 +1,6 @@
 """The one table of wire keys.  Encoding order, validation, the documentation and the collector follow it.
 
-Source: the project's ping interface, §2 and §3 (JW Player's "Video Analytics" page for OTT apps).
+Source: docs/ping-interface.md, §2 and §3 (JW Player's "Video Analytics" page for OTT apps).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is said on one connection: lines in, players driven, answers out.  Knows no socket and no clock.
 
 An answer `{"ack": id}` waits until everything its line and those before it put on its way to flash is
-durable (design §3).
+durable (docs/protocol.md, "id and ack").
 """
 
 from __future__ import annotations

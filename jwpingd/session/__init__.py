@@ -2,7 +2,7 @@
 
 `player` holds what outlives a play (embed, numbering), `play` one item from start to end, `ordinary`
 and `live` how seconds are credited, `quantiles` the thresholds, `state` a play that is set down and
-taken up again.  The rules are those of the ping interface, §5; their numbers stand beside the code.
+taken up again.  The rules are those of docs/ping-interface.md, §5; their numbers stand beside the code.
 """
 
 from jwpingd.session.player import Session

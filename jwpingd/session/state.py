@@ -1,4 +1,4 @@
-"""A running play as plain values and back, for a player that resumes it by its key (§3 of the design)."""
+"""A running play as plain values and back, for a player that resumes it by its key."""
 
 from __future__ import annotations
 

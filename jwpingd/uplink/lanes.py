@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from jwpingd.spool import Entry
 
-CLAIM_AT_ONCE = (
-    128  # entries; a claim is a commit, during which nothing starts; what is claimed is not folded
-)
+CLAIM_AT_ONCE = 128
+"""Entries.  A claim is a commit, during which nothing starts; but what is claimed cannot be folded."""
+
 MAX_PARKED = 64  # entries of at most 6 KiB that wait on their own backoff in memory
 MAX_RESTING = 1024  # ids, 100 KB; a refused entry beyond that counts as never refused
 
