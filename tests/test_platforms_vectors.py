@@ -1,6 +1,6 @@
 """What boxes really write, case by case: one file or two, and the fields that come of them.
 
-Each case is a finding of the project's page on platform sources, §4, §5 and §8.
+Each case is a finding of docs/platform-sources.md, §4, §5 and §8.
 """
 
 from __future__ import annotations

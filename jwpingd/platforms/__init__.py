@@ -1,8 +1,8 @@
 """What box this is.  One file per platform; the first that knows the box by its sign describes it.
 
-Source of order and fields: the project's page on platform sources, §1 and §2.  Everything is read below
-a root, files only, once for the first player and again after SIGHUP; what the viewer may change is read
-for each play by `renewed`.
+Source of order and fields: docs/platform-sources.md, §1 and §2.  Everything is read below a root, files
+only, once for the first player and again after SIGHUP; what the viewer may change is read for each play by
+`renewed`.
 """
 
 from __future__ import annotations

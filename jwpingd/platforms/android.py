@@ -1,4 +1,4 @@
-"""Android TV, and other Androids.  Source: the project's page on platform sources, §4.2."""
+"""Android TV, and other Androids.  Source: docs/platform-sources.md, §4.2."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Armbian on a TV box.  Its os-release is Debian's or Ubuntu's; what it is itself stands in armbian-release.
 
-Source: the project's page on platform sources, §4.8.
+Source: docs/platform-sources.md, §4.8.
 """
 
 from __future__ import annotations

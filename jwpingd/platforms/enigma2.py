@@ -1,4 +1,4 @@
-"""Enigma2 set-top boxes (OpenATV, OpenPLi …).  Source: the project's page on platform sources, §4.5."""
+"""Enigma2 set-top boxes (OpenATV, OpenPLi …).  Source: docs/platform-sources.md, §4.5."""
 
 from __future__ import annotations
 

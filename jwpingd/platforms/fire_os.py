@@ -1,6 +1,6 @@
 """Fire OS, on Fire TVs and on tablets: Android below, whose version is not the one that Amazon names.
 
-Source: the project's page on platform sources, §4.2.
+Source: docs/platform-sources.md, §4.2.
 """
 
 from __future__ import annotations

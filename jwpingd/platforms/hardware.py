@@ -1,6 +1,6 @@
 """The box's maker and model by its BIOS (DMI) or its device tree.  Places for the tables of platforms.
 
-Sources: the project's page on platform sources, §5.2 to §5.4.  Serial numbers are never read.
+Sources: docs/platform-sources.md, §5.2 to §5.4.  Serial numbers are never read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Systems that are Kodi and a kernel: LibreELEC, CoreELEC, OSMC.  What they have in common.
 
-Source: the project's page on platform sources, §4.6.
+Source: docs/platform-sources.md, §4.6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the texts of a box mean: a value in clean form, or nothing, with the reason.
 
-Sources: placeholders as surveyed in the project's page on platform sources, §3 and §5.3.
+Sources: placeholders as surveyed in docs/platform-sources.md, §3 and §5.3.
 """
 
 from __future__ import annotations

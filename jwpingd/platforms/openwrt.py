@@ -1,6 +1,6 @@
 """OpenWrt.  os-release's OPENWRT_DEVICE_* are placeholders; the boot scripts write the truth to /tmp/sysinfo.
 
-Source: the project's page on platform sources, §4.7.
+Source: docs/platform-sources.md, §4.7.
 """
 
 from __future__ import annotations

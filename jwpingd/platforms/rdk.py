@@ -1,6 +1,6 @@
 """RDK: operators' set-top boxes (RDK-V), and gateways (RDK-B).
 
-Source: the project's page on platform sources, §4.1.  os-release only serves as a sign: it says the
+Source: docs/platform-sources.md, §4.1.  os-release only serves as a sign: it says the
 same for every release.
 """
 

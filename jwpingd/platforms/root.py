@@ -1,6 +1,6 @@
 """The file system of one box: bounded reading that never leaves its root, and each file only once.
 
-Source of the rules: the project's page on platform sources, §3.  A file may be absent, empty or
+Source of the rules: docs/platform-sources.md, §3.  A file may be absent, empty or
 half-written at boot; whatever cannot be read is `Absent`, with the reason.
 """
 

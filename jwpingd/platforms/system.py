@@ -1,6 +1,6 @@
 """What any Linux says of itself: os-release, locale, time zone.  Places for the tables of platforms.
 
-Sources: os-release(5), locale.conf(5), localtime(5); the project's page on platform sources, §5.
+Sources: os-release(5), locale.conf(5), localtime(5); docs/platform-sources.md, §5.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tizen.  Source: the project's page on platform sources, §4.4.
+"""Tizen.  Source: docs/platform-sources.md, §4.4.
 
 `/etc/info.ini` has a Model too, but that is the name of the release.  vconf, the store of settings, is a
 file a key with the type in the first four bytes, below /opt/var/kdb; later systems keep it elsewhere and

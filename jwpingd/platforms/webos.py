@@ -1,4 +1,4 @@
-"""webOS on LG's TVs.  Source: the project's page on platform sources, §4.3.
+"""webOS on LG's TVs.  Source: docs/platform-sources.md, §4.3.
 
 `device_info.json` also holds serial number, nduid and MAC: they are never looked at.
 """

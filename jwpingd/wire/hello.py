@@ -94,7 +94,7 @@ def _user_id(value: object) -> str | None:
 def _advertising(value: object) -> AdvertisingClaim:
     """The claim; null withdraws it.  Firebolt's answers are taken as they are.
 
-    Tracking counts as limited unless every sign given says that it is not (platform sources §7).
+    Tracking counts as limited unless every sign given says that it is not (docs/platform-sources.md §7).
     """
     claim = part(value, "advertising")
     packed = _packed(claim.get("ifa"))
