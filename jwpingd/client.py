@@ -27,8 +27,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_PATH = "/run/jwpingd/player.sock"
 BUFFER_BYTES = 256 * 1024  # ten minutes of four ticks a second; `at` may not be older
@@ -44,10 +43,12 @@ _ENDS = frozenset({"complete", "remove"})
 _OURS = frozenset({"event", "at", "id"})
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """How it goes.  `n_dropped` events did not fit or grew too old; `n_refused` were no events at all,
-    by this client's word or the daemon's.  `last_error` says why, or why there is no connection."""
+class Statistics(NamedTuple):
+    """How it goes.
+
+    `n_dropped` events did not fit or grew too old; `n_refused` were no events at all, by this client's word
+    or the daemon's.  `last_error` says why, or why there is no connection.
+    """
 
     is_connected: bool
     n_events: int
@@ -81,8 +82,10 @@ class Client:
         self.event("hello", protocol=1, **values)
 
     def playlist_item(self, media_id: str, *, play: str | None = None, **values: Any) -> None:
-        """An item was loaded: `title`, `feedid`, `duration`, `live`.  `play` is the key of this play; a
-        player that may be restarted gives its own, and the same one to go on."""
+        """An item was loaded: `title`, `feedid`, `duration`, `live`.
+
+        `play` is the key of this play; a player that may be restarted gives its own, and the same to go on.
+        """
         self.event("playlistItem", mediaid=media_id, play=play, **values)
 
     def time(self, position: float, *, duration: float | None = None) -> None:
@@ -224,8 +227,7 @@ class Client:
         self._last_error = why[:500]
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """One event: `body` is its JSON without the final brace.  `number` is its id where it asks for an ack."""
 
     number: int

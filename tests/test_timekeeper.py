@@ -127,8 +127,9 @@ def test_a_ping_of_1970_gets_its_time_when_the_clock_is_set(tmp_path: Path) -> N
 
 
 def test_a_plausible_clock_is_believed_at_last(tmp_path: Path) -> None:
-    """A collector that tells no time: pings are held for hold_max_s, then go by the box's clock, and are
-    counted; later ones at once.
+    """Where no collector tells the time, pings go by the box's clock after hold_max_s, and are counted.
+
+    Later ones go at once.
     """
 
     async def main() -> None:

@@ -367,8 +367,10 @@ def test_a_proxy_that_refuses_says_nothing_about_the_ping() -> None:
 def test_who_is_not_trusted_is_not_told(
     authority: Authority, server_certificate: str, is_known: bool, why: str, outcome: Outcome
 ) -> None:
-    """An unknown authority, another name, a certificate of another time: not one request byte is sent, it
-    shows as a certificate error, and the ping is kept and tried again."""
+    """A collector whose certificate is not valid gets no byte of a request, and the ping is tried again.
+
+    Be it the authority, the name or the time: it shows as a certificate error.
+    """
 
     async def main() -> None:
         queue = FakeQueue(1)

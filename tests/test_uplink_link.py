@@ -179,8 +179,10 @@ def test_a_probe_from_before_the_change_does_not_bring_the_backoff_back() -> Non
 @given(data=st.data())
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_whatever_happens_the_next_try_comes(data: st.DataObject) -> None:
-    """At most one probe is out at a time, and with none out the next try is at most `max_s` away,
-    or where a `Retry-After` put it; a success always brings the link up."""
+    """With no probe out the next try is at most `max_s` away, or where a `Retry-After` put it.
+
+    At most one probe is out at a time, and a success always brings the link up.
+    """
     link, now_s, held_to_s = a_link(), 0.0, -inf
     out: list[Try] = []
     fractions = st.floats(0, 1, exclude_max=True)

@@ -388,8 +388,10 @@ def test_offline_one_probe_with_the_oldest(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_offline_the_queue_has_its_entries_back() -> None:
-    """While nothing can be sent, entries that were not refused can be folded: nobody holds them, and
-    nobody waits for new ones, which the queue would take for a try at once."""
+    """While nothing can be sent, nobody holds entries that were not refused, so that they can be folded.
+
+    Nor does anybody wait for new ones, which the queue would take for a try at once.
+    """
 
     async def main() -> None:
         queue, collector = FakeQueue(100), ScriptedCollector(lambda i, n: DEAD)

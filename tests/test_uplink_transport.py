@@ -119,8 +119,10 @@ SCRIPTS = {
     ids=[*SCRIPTS, "only the head"],
 )
 def test_it_does_what_httpx_does(contexts: Contexts, method: str, script: Script) -> None:
-    """Whatever a server says: the same bytes there, the same answers and exceptions back, over as many
-    connections, also with the request after it."""
+    """Whatever a server says, it gets the same bytes as from httpx, over as many connections.
+
+    The answers and exceptions are the same, too, also those of the request after it.
+    """
 
     async def two(make: Callable[[Server, Contexts], httpx.AsyncBaseTransport]) -> tuple[object, ...]:
         async with serving(contexts.server, script) as server:

@@ -136,7 +136,7 @@ class Uplink:
         self._busy_s = self._clock.boot_s()
         self._bell.ring()
         if isinstance(result, Failure):
-            self._tally.failed(result.text, is_certificate_error=result.is_certificate_error)
+            self._tally.ended_with(result.text, is_certificate_error=result.is_certificate_error)
         # By a wrong clock no certificate is valid: that says nothing of the way to the collector.
         if self._link.asked(is_answered=isinstance(result, Answer) or result.is_out_of_time):
             self._tell_of_silence()
@@ -303,7 +303,7 @@ class Uplink:
     def _tell_of_silence(self) -> None:
         """While no ping may be sent, questions for the time alone show whether the collector answers."""
         if self._link.is_online:
-            self._tally.failed("")
+            self._tally.ended_with("")
             _log.warning("the collector answers again")
         else:
             _log.warning("the collector does not answer: %s; keeping pings", self._tally.last_error)

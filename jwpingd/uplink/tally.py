@@ -22,12 +22,12 @@ class Tally:
         """The collector took a ping."""
         self.n_delivered += 1
         self.last_success_s = now_s
-        self.failed("")
+        self.ended_with("")
 
     def set_aside(self, reason: str) -> bool:
         """The collector refused a ping for ever; whether it is the first for that reason."""
         self.n_set_aside += 1
-        self.failed(reason)
+        self.ended_with(reason)
         is_first = reason not in self._reasons_told
         self._reasons_told.add(reason)
         return is_first
@@ -35,9 +35,9 @@ class Tally:
     def retried(self, reason: str, text: str, *, is_certificate_error: bool = False) -> None:
         """A ping must be tried again."""
         self.retries[reason] += 1
-        self.failed(text, is_certificate_error=is_certificate_error)
+        self.ended_with(text, is_certificate_error=is_certificate_error)
 
-    def failed(self, text: str, *, is_certificate_error: bool = False) -> None:
+    def ended_with(self, text: str, *, is_certificate_error: bool = False) -> None:
         """The last outcome: an error, or "" for success."""
         self.last_error = text
         self.is_certificate_error = is_certificate_error
