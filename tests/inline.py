@@ -10,6 +10,8 @@ import trio
 from trio.testing import MockClock
 
 from jwpingd import ping
+from jwpingd.config import Config
+from jwpingd.daemon.box_device import BoxDevice
 from jwpingd.errors import StoreError
 from jwpingd.moment import Moment
 from jwpingd.spool import Batch, Entry, Limits, Spool
@@ -93,3 +95,11 @@ def entry(
 def run(main: Callable[[], Awaitable[None]]) -> None:
     """`main` in virtual time that passes as soon as nobody has anything to do."""
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+class PlainDevice(BoxDevice):
+    """A box of which nothing is known but that it is one for tests."""
+
+    def __init__(self) -> None:
+        super().__init__(Config("a17e8PTFFffxLgpVuA4vVw"), Path("/nowhere"))
+        self.is_seen = True

@@ -15,13 +15,13 @@ from jwpingd.apps import App, Process
 from jwpingd.config import AppRule, AppSettings, Config, PlayerSettings, PrivacySettings
 from jwpingd.daemon import app as naming
 from jwpingd.daemon.box import Box
+from jwpingd.daemon.box_device import BoxDevice
 from jwpingd.daemon.caller import LOOK_UP_S, PeerCaller
 from jwpingd.daemon.unknown_apps import UnknownApps
-from jwpingd.device import Device
 from jwpingd.events import Consent
 from jwpingd.server import Claims
 from jwpingd.sockets import credentials
-from tests.inline import run, run_inline
+from tests.inline import PlainDevice, run, run_inline
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def caller_on(sock: socket.socket, root: Path, worker: Worker, **settings: Any) -> PeerCaller:
-    box = Box(Config(analytics_id=AID, **settings), lambda: Device("test"), None, UnknownApps(), root)
+    box = Box(Config(analytics_id=AID, **settings), PlainDevice(), None, UnknownApps(), root)
     return PeerCaller(sock, credentials.peer(sock), lambda: box, worker)
 
 
@@ -91,7 +91,7 @@ def test_the_players_config_id_goes_first(
 ) -> None:
     """`oiid` is the app's own config id, else the configured one, else the installation's."""
     config = Config(analytics_id=AID, player=PlayerSettings(config_id=configured))
-    box = Box(config, lambda: Device("test"), "2bl4leq6", UnknownApps())
+    box = Box(config, PlainDevice(), "2bl4leq6", UnknownApps())
     caller = PeerCaller(sock, credentials.peer(sock), lambda: box, Worker())
     facts = caller.facts(WHOLE._replace(config_id=claimed))
     assert facts is not None and facts.install_id == expected
@@ -100,7 +100,7 @@ def test_the_players_config_id_goes_first(
 def test_items_of_unknown_apps_are_counted_and_told_of_once_a_user(caplog: pytest.LogCaptureFixture) -> None:
     """Each counts, also across a reload; the log has a line for each user and configuration."""
     anna, bert = Process(1, "anna"), Process(2, "bert")
-    box = Box(Config(analytics_id=AID), lambda: Device("test"), None, UnknownApps())
+    box = Box(Config(analytics_id=AID), PlainDevice(), None, UnknownApps())
     for process in (anna, bert, anna):
         box.facts(process, None, Claims())
         box.facts(process, None, WHOLE)
@@ -156,6 +156,39 @@ def test_a_slow_look_keeps_no_play_for_ever(sock: socket.socket, root: Path) -> 
     run(main)
 
 
+def test_the_box_is_looked_at_in_threads_alone(sock: socket.socket, root: Path) -> None:
+    """A play does not wait for ever for the first look, nor for that after a reload: /sys may hang."""
+
+    async def main() -> None:
+        worker = Worker()
+        worker.may_work = trio.Event()
+        box = Box(
+            Config(analytics_id=AID), BoxDevice(Config(analytics_id=AID), root), None, UnknownApps(), root
+        )
+
+        def system(caller: PeerCaller) -> str | None:
+            facts = caller.facts(WHOLE)
+            assert facts is not None
+            return facts.device.os_name.value if facts.device.os_name else None
+
+        async with trio.open_nursery() as nursery:
+            caller = PeerCaller(sock, credentials.peer(sock), lambda: box, worker)
+            nursery.start_soon(caller.run)
+            (root / "etc").mkdir()
+            for before, now in ((None, "A"), ("A", "B")):
+                (root / "etc/os-release").write_text(f"NAME={now}\nID=a\n")
+                await caller.prepare(WHOLE)
+                assert system(caller) == before
+                worker.may_work.set()
+                await caller.prepare(WHOLE)
+                assert system(caller) == now
+                worker.may_work = trio.Event()
+                box = box._replace(device=box.device.again(config))
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
 def test_without_consent_nobody_is_looked_for(sock: socket.socket, root: Path) -> None:
     """Where no ping may be made, the app is nobody's business."""
 
@@ -179,7 +212,7 @@ def test_a_pid_that_is_anothers_by_now(sock: socket.socket, root: Path) -> None:
         async with trio.open_nursery() as nursery:
             peer = credentials.Peer(os.getppid(), 1000, 1000)
             (root / "proc" / str(os.getpid())).rename(root / "proc" / str(peer.pid))
-            box = Box(Config(analytics_id=AID), lambda: Device("test"), None, UnknownApps(), root)
+            box = Box(Config(analytics_id=AID), PlainDevice(), None, UnknownApps(), root)
             caller = PeerCaller(sock, peer, lambda: box, run_inline)
             nursery.start_soon(caller.run)
             await caller.prepare(Claims())

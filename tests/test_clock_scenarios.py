@@ -24,10 +24,9 @@ from jwpingd.config.sections import SpoolSettings
 from jwpingd.daemon import Daemon, trusted_time
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.unknown_apps import UnknownApps
-from jwpingd.device import Device
 from jwpingd.sockets import listening
 from jwpingd.sockets.door import Door
-from tests.inline import run, run_inline
+from tests.inline import PlainDevice, run, run_inline
 from tests.processes import ANALYTICS_ID
 from tests.spool_values import is_balanced
 from tests.virtual_clocks import VirtualReaders
@@ -129,7 +128,7 @@ class World:
             self.directory,
             read_config=lambda: config,
             clock=self.clock,
-            box=Box(config, lambda: Device("test"), None, UnknownApps()),
+            box=Box(config, PlainDevice(), None, UnknownApps()),
             run_blocking=run_inline,
             look_up=run_inline,
             make_transport=lambda: Transport(self),

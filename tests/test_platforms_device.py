@@ -99,11 +99,13 @@ def test_a_play_finds_the_language_of_its_moment(tmp_path: Path) -> None:
     """A change is seen by the next play; the rest stays; the configuration still wins."""
     root = box(tmp_path, {"etc/os-release": "NAME=A\nID=a\n", "etc/locale.conf": "LANG=de_DE\n"})
     device = BoxDevice(Config(ANALYTICS_ID, device=DeviceSettings(model="M")), root, monotonic_s=lambda: 0.0)
+    device.look()
     assert (value(device().language), value(device().model)) == ("de-DE", "M")
     box(tmp_path, {"etc/locale.conf": "LANG=fr_FR\n", "etc/os-release": "NAME=B\nID=a\n"})
     assert value(device().language) == "fr-FR"
     assert (value(device().os_name), value(device().model)) == ("A", "M")
     fixed = BoxDevice(Config(ANALYTICS_ID, device=DeviceSettings(language="it")), root)
+    fixed.look()
     assert value(fixed().language) == "it"
 
 
@@ -112,12 +114,27 @@ def test_a_burst_of_plays_does_not_read_as_often(tmp_path: Path) -> None:
     now_s = 100.0
     root = box(tmp_path, {"etc/locale.conf": "LANG=de_DE\n"})
     device = BoxDevice(Config(ANALYTICS_ID), root, monotonic_s=lambda: now_s)
+    device.look()
     for _ in range(MAX_RENEWALS_PER_S):
         device()
     box(tmp_path, {"etc/locale.conf": "LANG=fr_FR\n"})
     assert value(device().language) == "de-DE"
     now_s += 1
     assert value(device().language) == "fr-FR"
+
+
+def test_only_a_look_takes_its_time(tmp_path: Path) -> None:
+    """A play that cannot wait for it has the device of before, or none; a reload keeps what is known."""
+    root = box(tmp_path, {"etc/os-release": "NAME=A\nID=a\n"})
+    device = BoxDevice(Config(ANALYTICS_ID, device=DeviceSettings(model="M")), root)
+    assert (device().os_name, value(device().model), device.is_seen) == (None, "M", False)
+    device.look()
+    assert value(device().os_name) == "A"
+    box(tmp_path, {"etc/os-release": "NAME=B\nID=a\n"})
+    after = device.again(Config(ANALYTICS_ID))
+    assert (value(after().os_name), after().model, after.is_seen) == ("A", None, False)
+    after.look()
+    assert value(after().os_name) == "B"
 
 
 # --- the command ----------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +9,8 @@ from jwpingd import identity
 from jwpingd.apps import App, Process
 from jwpingd.config import Config
 from jwpingd.daemon import app as naming
+from jwpingd.daemon.box_device import BoxDevice
 from jwpingd.daemon.unknown_apps import UnknownApps
-from jwpingd.device import Device
 from jwpingd.events import Consent
 from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
@@ -25,7 +24,7 @@ class Box(NamedTuple):
     """
 
     config: Config
-    device: Callable[[], Device]
+    device: BoxDevice
     install_id: str | None
     unknown_apps: UnknownApps
     root: Path = Path("/")

@@ -1,7 +1,8 @@
 """Who a connected player is: evidence at once, its app when a play needs it, each once a connection.
 
-Both are looked up in a thread: even /proc can keep its reader waiting.  A play waits `LOOK_UP_S` for
-them and then begins with what is known; an answer that comes later serves the plays after it.
+Both are looked up in a thread, like the box itself: even /proc can keep its reader waiting.  A play waits
+`LOOK_UP_S` for them and then begins with what is known; an answer that comes later serves the plays after
+it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class PeerCaller:
         """Wait for what `facts` will need of the process and of its app."""
         with trio.move_on_after(LOOK_UP_S):
             await self._is_seen.wait()
+            if not self._box().device.is_seen:  # Since a reload nobody has looked.
+                await self._run_blocking(self._box().device.look)
             if self._box().must_detect(self.process, claims):
                 self._is_asked.set()
                 await self._is_detected.wait()
@@ -78,7 +81,7 @@ class PeerCaller:
         def is_still_there() -> bool:
             return credentials.is_still_there(self._sock, self._peer)
 
-        self._box().device()  # The first look at the box takes its time, too.
+        self._box().device.look()  # The first look at the box takes its time, too.
         return apps.process(self._peer.pid, self._peer.uid, self._box().root, is_still_there=is_still_there)
 
     def _detect(self) -> App | None:

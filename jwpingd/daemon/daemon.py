@@ -240,7 +240,9 @@ class Daemon:
         self._status_line.complaint = ""
         before = self._privacy.box
         box = assembly.box(config, self._state_dir, before.root, consent=self._privacy.consent.level)
-        self._privacy.box = box._replace(unknown_apps=before.unknown_apps.again())
+        self._privacy.box = box._replace(
+            device=before.device.again(config), unknown_apps=before.unknown_apps.again()
+        )
         self.server.limits = assembly.limits(config)
         needs_restart = assembly.needs_restart(self._config_at_start, config)
         self.config = config

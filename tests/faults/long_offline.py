@@ -28,12 +28,11 @@ from jwpingd.config import Config
 from jwpingd.daemon import Daemon
 from jwpingd.daemon.box import Box
 from jwpingd.daemon.unknown_apps import UnknownApps
-from jwpingd.device import Device
 from jwpingd.sockets import listening
 from jwpingd.sockets.door import Door
 from jwpingd.spool import Limits
 from tests.faults.full_store import measure
-from tests.inline import run, run_inline
+from tests.inline import PlainDevice, run, run_inline
 from tests.processes import ANALYTICS_ID
 from tests.spool_values import bytes_in, is_balanced
 from tests.virtual_clocks import VirtualReaders
@@ -132,7 +131,7 @@ def _daemon(directory: Path, network: Network) -> Daemon:
         directory,
         read_config=lambda: config,
         clock=Clock(readers),
-        box=Box(config, lambda: Device("test"), None, UnknownApps()),
+        box=Box(config, PlainDevice(), None, UnknownApps()),
         run_blocking=run_inline,
         look_up=run_inline,
         make_transport=lambda: network,
