@@ -162,9 +162,8 @@ def test_the_box_is_looked_at_in_threads_alone(sock: socket.socket, root: Path) 
     async def main() -> None:
         worker = Worker()
         worker.may_work = trio.Event()
-        box = Box(
-            Config(analytics_id=AID), BoxDevice(Config(analytics_id=AID), root), None, UnknownApps(), root
-        )
+        config = Config(analytics_id=AID)
+        box = Box(config, BoxDevice(config, root), None, UnknownApps(), root)
 
         def system(caller: PeerCaller) -> str | None:
             facts = caller.facts(WHOLE)

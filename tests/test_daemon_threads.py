@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ import trio
 import trio.testing
 
 from jwpingd.daemon.threads import run_in_thread
+from tests.processes import BoxUnderTest, free_port, wait_until
 
 
 @pytest.mark.slow
@@ -64,3 +69,28 @@ def test_an_error_of_the_work_is_no_want_of_threads() -> None:
 
     with pytest.raises(RuntimeError, match="of the work"):
         trio.run(run_in_thread, work)
+
+
+@pytest.mark.slow
+def test_a_thread_that_is_left_behind_does_not_see_the_end(tmp_path: Path) -> None:
+    """While one reads certificates the process ends without `exit`, which would take OpenSSL's locks away."""
+    certificates = tmp_path / "ca.pem"
+    os.mkfifo(certificates)
+    settings = "collector_url=https://127.0.0.1:9", f"tls.ca_file={certificates}"
+    box = BoxUnderTest(tmp_path, free_port(), *settings)
+    at_exit = "import atexit, os, sys, jwpingd.cli; atexit.register(os._exit, 9)"
+    box.program = [sys.executable, "-c", f"{at_exit}; sys.exit(jwpingd.cli.main())"]
+    box.start()
+    player = box.connect()
+    player.send_and_wait({"event": "playlistItem", "mediaid": "9u6OHIO4"})
+    player.close()
+    ends: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):  # Nobody opens it yet.
+            ends.append(os.open(certificates, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends)
+
+    wait_until(is_read, "the certificates are being read")
+    box.stop()
+    os.close(ends[0])

@@ -125,7 +125,7 @@ def _serve(
     footprint.keep_small()
     import trio
 
-    from jwpingd.daemon import Daemon, assembly
+    from jwpingd.daemon import Daemon, assembly, threads
     from jwpingd.sockets.door import Door
 
     gc.freeze()  # What was imported stays: a collection need not look through it while players wait.
@@ -138,6 +138,8 @@ def _serve(
         box=assembly.box(config, state_dir),
     )
     trio.run(lambda: daemon.run(Door(*players), Door(*operators)))
+    if threads.is_any_at_work():
+        os._exit(0)
 
 
 def _config_or_wait(load: Callable[[], Config]) -> Config | None:

@@ -18,6 +18,17 @@ _THREADS = trio.CapacityLimiter(4)  # Of our own: lookups of names that hang hol
 MAX_LOOK_UPS = 2  # at a time; the others wait in line
 NO_THREAD_WAIT_S = 0.5
 
+_at_work = set[object]()
+
+
+def is_any_at_work() -> bool:
+    """Whether one that nobody waits for is still at it, when the process is about to end.
+
+    Its end must then be `os._exit`: `exit` takes the locks of OpenSSL away from a thread that reads
+    certificates, and the process dies of it (SIGSEGV).
+    """
+    return bool(_at_work)
+
 
 async def run_in_thread(work: Callable[[], T], /) -> T:
     """Off the event loop.  A stop does not wait for a thread that hangs in the kernel."""
@@ -41,7 +52,12 @@ async def _run_in_thread(work: Callable[[], T], limiter: trio.CapacityLimiter) -
     def begin() -> T:
         nonlocal has_begun
         has_begun = True
-        return work()
+        mark = object()
+        _at_work.add(mark)
+        try:
+            return work()
+        finally:
+            _at_work.discard(mark)
 
     while True:
         try:
