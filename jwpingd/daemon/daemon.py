@@ -85,18 +85,7 @@ class Daemon:
         self._has_begun = False  # whether players are served already
         self._stop = Stop()
         self._status_line = StatusLine(self._line, notify.status)
-        self.writer = Writer(
-            lambda: Spool.open(state_dir, assembly.spool_limits(config), fold=ping.fold),
-            run_blocking,
-            fold=ping.fold,
-            memory_max=config.spool.memory_max,
-            max_batch_bytes=assembly.spool_limits(config).max_batch_bytes,
-            on_change=self._note_store,
-            on_commit=self._note_commit,
-            on_purge=lambda is_purged: self._delivery.withdraw(is_purged),
-            on_repair=lambda what: _log.warning("%s", what),
-            on_open=self._recover,
-        )
+        self.writer = self._make_writer()
         self._no_room = NoRoom(lambda: clock.now().boot_ms, self._what_is_full)
         look_up = look_up or threads.few_threads()
         self._plays = Plays(self.writer, clock, new_id, resume_s=config.session.resume_s)
@@ -119,15 +108,7 @@ class Daemon:
             run_blocking=run_blocking,
         )
         self._delivery = Delivery(self._make_uplink, self._privacy.wait_known)
-        self._timekeeper = Timekeeper(
-            clock,
-            self.writer,
-            hold_max_s=config.clock.hold_max_s,
-            needs_tls=lambda: self.config.collector_url.startswith("https://"),
-            ask_collector=self._delivery.time_of_collector,
-            remember=self._remember_clock,
-            let_send=self._delivery.look_again,
-        )
+        self._timekeeper = self._make_timekeeper()
 
     async def run(self, players: Door, operators: Door) -> None:
         """Serve until SIGTERM or SIGINT, or until `stop` is called."""
@@ -155,6 +136,32 @@ class Daemon:
         self._stop.begin()
 
     # --- start --------------------------------------------------------------------------------
+
+    def _make_writer(self) -> Writer:
+        limits, state_dir = assembly.spool_limits(self.config), self._state_dir
+        return Writer(
+            lambda: Spool.open(state_dir, limits, fold=ping.fold),
+            self._run_blocking,
+            fold=ping.fold,
+            memory_max=self.config.spool.memory_max,
+            max_batch_bytes=limits.max_batch_bytes,
+            on_change=self._note_store,
+            on_commit=self._note_commit,
+            on_purge=lambda is_purged: self._delivery.withdraw(is_purged),
+            on_repair=lambda what: _log.warning("%s", what),
+            on_open=self._recover,
+        )
+
+    def _make_timekeeper(self) -> Timekeeper:
+        return Timekeeper(
+            self._clock,
+            self.writer,
+            hold_max_s=self.config.clock.hold_max_s,
+            needs_tls=lambda: self.config.collector_url.startswith("https://"),
+            ask_collector=self._delivery.time_of_collector,
+            remember=self._remember_clock,
+            let_send=self._delivery.look_again,
+        )
 
     def _recover(self, left_behind: Sequence[Checkpoint]) -> None:
         """The store is open for the first time; if flash refused at the start, that is late."""
