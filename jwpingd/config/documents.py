@@ -19,7 +19,6 @@ from jwpingd.errors import ConfigError, Problem
 OVERRIDE = "--set"
 """What stands for a file's name where a value came from the command line."""
 
-
 MAX_FILE_BYTES = 1 << 20
 """Of a configuration file; the shipped one, with all its comments, has a hundredth of it."""
 

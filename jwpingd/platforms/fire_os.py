@@ -15,7 +15,6 @@ from jwpingd.platforms.table import Place, Platform, through
 
 _VERSION = r"[0-9]+(?:\.[0-9]+)+"
 
-
 _TV_MODEL, _MOBILE_MODELS = "AFT", ("KF", "Kindle Fire")
 """How Amazon's names of models begin: of Fire TVs, of tablets."""
 

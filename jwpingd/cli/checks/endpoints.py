@@ -18,7 +18,6 @@ _UNIT_DIRS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/syste
 _FROM_UNIT = ("path", "mode", "group")
 """The settings that a socket unit decides instead."""
 
-
 _ANSWERS, _ABSENT, _STALE = "a daemon listens", "not there yet; run makes it", "stale; run replaces it"
 
 
