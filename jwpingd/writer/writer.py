@@ -17,10 +17,11 @@ import trio
 from jwpingd.errors import StoreError
 from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
 from jwpingd.writer.flash import Flash, RunBlocking
+from jwpingd.writer.in_doubt import InDoubt
 from jwpingd.writer.in_hand import InHand
 from jwpingd.writer.offer import claimable
 from jwpingd.writer.purges import Purges
-from jwpingd.writer.waiting import Fold, Submission, Waiting, revised
+from jwpingd.writer.waiting import Fold, Submission, Waiting
 
 DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn into duplicates
 MAX_WAITING_DELETES = 64
@@ -81,8 +82,7 @@ class Writer:
         self._reason = ""
         self._is_told_of = False
         self._waiting = Waiting(fold)
-        self._in_doubt: Batch | None = None
-        self._in_doubt_ticket = 0
+        self._in_doubt = InDoubt()
         self._last_id = _IDS_WITHOUT_STORE + secrets.randbelow(1 << 40)
         self._in_hand = InHand()
         self._purges = Purges()
@@ -133,12 +133,8 @@ class Writer:
         self._ticket += 1
         purge = Purge(revise, reason, self._in_hand.highest_id, is_of_box)
         self._waiting.revise(purge)
-        if self._in_doubt is not None and not self._flash.lock.locked():
-            # It may have reached flash all the same: then this is skipped, and its rows are purged there.
-            puts, counts = revised(self._in_doubt.puts, purge)
-            for name, n in self._in_doubt.n_more_counts.items():
-                counts[name] = counts.get(name, 0) + n
-            self._in_doubt = self._in_doubt._replace(puts=tuple(puts), n_more_counts=counts)
+        if not self._flash.lock.locked():  # Else it is being written as it is.
+            self._in_doubt.revise(purge)
         self._add(Submission(self._ticket, [], purges=(purge,)))
         self._purges.add(self._ticket, self._last_id, purge)
         self._in_hand.take_back(self._purges.cover)
@@ -167,7 +163,7 @@ class Writer:
     @property
     def n_in_memory(self) -> int:
         """Entries that are not on flash yet."""
-        return self._waiting.n_entries + (len(self._in_doubt.puts) if self._in_doubt else 0)
+        return self._waiting.n_entries + len(self._in_doubt.entries)
 
     # --- for the uplink -----------------------------------------------------------------------
 
@@ -283,7 +279,7 @@ class Writer:
             entries = await self.on_spool(lambda spool: spool.waiting(limit, after_id=after_id))
         except StoreError:
             entries = []
-        in_memory = (*(self._in_doubt.puts if self._in_doubt else ()), *self._waiting.entries())
+        in_memory = (*self._in_doubt.entries, *self._waiting.entries())
         known = {entry.id: entry for entry in (*entries, *in_memory) if entry.id > after_id}
         return [known[entry_id] for entry_id in sorted(known)[:limit]]
 
@@ -316,17 +312,16 @@ class Writer:
 
     def account(self) -> Account:
         """The account as of the last commit, with what is only in memory."""
-        n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
+        n_in_doubt = len(self._in_doubt.entries)
         in_doubt = {"accepted": n_in_doubt, "waiting": n_in_doubt}
-        counts = self._in_doubt.n_more_counts if self._in_doubt else {}
-        return self._flash.account.plus(self._waiting.counts()).plus(in_doubt).plus(counts)
+        return self._flash.account.plus(self._waiting.counts()).plus(in_doubt).plus(self._in_doubt.counts)
 
     @property
     def n_dropped_full(self) -> int:
         """Of the account, what was dropped for want of room: little to ask for at every commit."""
-        in_doubt = self._in_doubt.n_more_counts if self._in_doubt else {}
-        in_memory = (counts.get("dropped.full", 0) for counts in (self._waiting.n_more_counts, in_doubt))
-        return self._flash.account.dropped["full"] + sum(in_memory)
+        in_memory = (self._waiting.n_more_counts, self._in_doubt.counts)
+        n_in_memory = sum(counts.get("dropped.full", 0) for counts in in_memory)
+        return self._flash.account.dropped["full"] + n_in_memory
 
     def status(self) -> StoreStatus:
         """Whether flash takes what it is given."""
@@ -348,9 +343,8 @@ class Writer:
     async def _commit(self) -> None:
         """Write the oldest that waits as one transaction.  What fails is kept unchanged for the next call."""
         async with self._flash.lock:
-            if self._in_doubt is None:
-                self._in_doubt, ticket = self._waiting.take_batch(self._max_batch_bytes, self._in_hand.ids())
-                self._in_doubt_ticket = ticket or self._in_doubt_ticket
+            if not self._in_doubt:
+                self._in_doubt.begin(*self._waiting.take_batch(self._max_batch_bytes, self._in_hand.ids()))
             mark = self._in_hand.offer.withdraw()
             try:
                 batch, found = await self._flash.use(self._writing())
@@ -360,7 +354,7 @@ class Writer:
                 self._on_commit()
                 return
             self._know()
-            self._in_doubt = None
+            self._in_doubt.end()
             if self._is_told_of:
                 self._is_told_of = False
                 self._on_change(self.status())
@@ -378,15 +372,12 @@ class Writer:
         return work
 
     def _write(self, spool: Spool) -> Batch:
-        """In the thread.  The number is fixed at the first try, so that no batch counts twice."""
-        assert self._in_doubt is not None
-        if not self._in_doubt.number:
-            self._in_doubt = self._in_doubt._replace(number=spool.last_batch + 1)
+        """In the thread."""
+        batch = self._in_doubt.numbered(spool.last_batch)
         # What was tried from memory since is marked with the very commit that brings it to flash.  The next
         # batch says it again: this one may be there already, and is then skipped.
-        tried_to = max(self._in_doubt.tried_to, self._waiting.tried_to)
-        spool.commit(self._in_doubt._replace(tried_to=tried_to))
-        return self._in_doubt
+        spool.commit(batch._replace(tried_to=max(batch.tried_to, self._waiting.tried_to)))
+        return batch
 
     def _know(self) -> None:
         """The store answered: it can be used."""
@@ -401,8 +392,7 @@ class Writer:
 
     def _keep_to_memory(self) -> None:
         """The batch that flash refused must be tried as it is; what came later makes room for it."""
-        n_in_doubt = len(self._in_doubt.puts) if self._in_doubt else 0
-        n_most = max(self._memory_max - n_in_doubt, 1)
+        n_most = max(self._memory_max - len(self._in_doubt.entries), 1)
         self._waiting.make_room(n_most, self._in_hand.ids(), self._in_hand.highest_id)
 
     def _refuse(self, reason: str) -> None:
@@ -414,7 +404,7 @@ class Writer:
     def _finish(self, batch: Batch) -> None:
         self._tried_to = max(self._tried_to, batch.tried_to)
         self._in_hand.settle([*batch.delivered, *(entry_id for entry_id, _ in batch.set_aside)])
-        self._durable_to = self._in_doubt_ticket
+        self._durable_to = self._in_doubt.ticket
         self._after_commit.unpark_all()
         self._on_commit()
         if self._purges.finish(self._durable_to) or batch.puts:
@@ -475,7 +465,7 @@ class Writer:
 
     def _oldest_in_memory(self, limit: int, after_id: int, to_id: int | None) -> list[Entry]:
         """While flash refuses, what is only in memory may leave too."""
-        in_memory = (*(self._in_doubt.puts if self._in_doubt else ()), *self._waiting.entries())
+        in_memory = (*self._in_doubt.entries, *self._waiting.entries())
         fits = (
             entry
             for entry in in_memory
