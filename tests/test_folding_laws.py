@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jwpingd import ping
@@ -73,7 +73,15 @@ def test_in_memory(entries: list[Entry], n_most: int, claimed: set[int], tried_t
         assert watched_s(left) == watched_s(numbered)
 
 
+SHORT = [
+    made(f"play0000000{number}", kind, 0, is_timed=True)
+    for number, kind in ((1, "t"), (3, "s"), (1, "t"), (2, "t"), (2, "s"))
+]
+"""Rows of a fifth of a page: hundreds have to be folded for a few pages, all over the store."""
+
+
 @settings(max_examples=3, deadline=None)
+@example(pattern=SHORT, n_at_once=28)
 @given(pattern=st.lists(pings, min_size=5, max_size=30), n_at_once=st.integers(1, 40))
 def test_on_flash(pattern: list[Entry], n_at_once: int) -> None:
     """The store keeps to its bytes at every commit, and to its seconds until it must drop."""

@@ -17,10 +17,13 @@ def apply(store: Store, batch: Batch, fold: Fold) -> None:
     if batch.number <= store.counters["last_batch"]:
         return
     _delete_early(store, batch, len(batch.delivered) - store.limits.max_deletes)
+    if room.n_lacking(store, batch.puts, batch.checkpoints):
+        _delete_early(store, batch, len(batch.delivered))
+        _fold_early(store, batch, fold)
     if room.is_large(store, batch.puts, batch.checkpoints):
         store.begin_log_anew()
     with store.transaction():
-        _apply(store, batch, fold)
+        _apply(store, batch)
 
 
 def apply_on_full_disk(store: Store, batch: Batch, fold: Fold) -> None:
@@ -41,20 +44,31 @@ def _delete_early(store: Store, batch: Batch, n_rows: int) -> None:
             rows.remove(store, portion, "delivered")
 
 
+def _fold_early(store: Store, batch: Batch, fold: Fold) -> None:
+    """Fold until the batch fits or nothing folds any more; what is folded may stay so, whatever follows."""
+    while n_lacking := room.n_lacking(store, batch.puts, batch.checkpoints):
+        with store.transaction():
+            # What may have been tried is not folded, and some may have been since the last batch.
+            store.counters.raise_to("tried_to", batch.tried_to)
+            n_folded = room.fold_some(store, n_lacking, batch.claimed, fold)
+        if not n_folded:
+            return
+
+
 def portions(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """`ids` in lots that one transaction may delete."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
 
 
-def _apply(store: Store, batch: Batch, fold: Fold) -> None:
+def _apply(store: Store, batch: Batch) -> None:
     store.counters.raise_to("tried_to", batch.tried_to)
     aside.put_bad(store)
     put_ids = {entry.id for entry in batch.puts}
     rows.remove(store, [entry_id for entry_id in batch.delivered if entry_id not in put_ids], "delivered")
     if batch.ended:
         plays.remove(store, batch.ended)
-    fitting = room.make_room(store, batch.puts, batch.checkpoints, batch.claimed, fold)
+    fitting = room.make_room(store, batch.puts, batch.checkpoints, batch.claimed)
     _count_unfit(store, batch.puts, fitting)
     rows.insert(store, fitting)
     rows.remove(store, [entry_id for entry_id in batch.delivered if entry_id in put_ids], "delivered")

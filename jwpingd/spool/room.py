@@ -27,29 +27,40 @@ def make_room(
     puts: Sequence[Entry],
     checkpoints: Sequence[Checkpoint],
     claimed: Collection[int],
-    fold: Fold,
 ) -> list[Entry]:
-    """Fold and drop until `puts` and `checkpoints` fit; the puts that do, which is all but in extremity.
+    """Drop until `puts` and `checkpoints` fit; the puts that do, which is all but in extremity.
 
-    Raises sqlite3.Error.
+    What can be folded should be by now.  Raises sqlite3.Error.
     """
     n_needed = pages_of(puts, checkpoints)
     n_free = store.n_free_pages() if n_needed else 0
-    n_spare = store.n_most_pages // _SPARE
     if n_free < n_needed:
-        fold_neighbours(store, n_needed + n_spare - n_free, claimed, fold)
-        n_free = store.n_free_pages()
-    if n_free < n_needed:
-        drop_oldest(store, n_needed + n_spare, claimed)
+        drop_oldest(store, n_needed + _n_spare(store), claimed)
         n_free = store.n_free_pages()
     if n_needed > n_free or is_large(store, puts, checkpoints):
         return _fitting(store, puts, n_free - pages_of((), checkpoints), claimed)
     return list(puts)
 
 
+def n_lacking(store: Store, puts: Sequence[Entry], checkpoints: Sequence[Checkpoint]) -> int:
+    """Pages to make free before these are put; 0 where they fit.  Raises sqlite3.Error."""
+    n_needed = pages_of(puts, checkpoints)
+    n_free = store.n_free_pages() if n_needed else 0
+    return n_needed + _n_spare(store) - n_free if n_free < n_needed else 0
+
+
 def is_large(store: Store, puts: Sequence[Entry], checkpoints: Sequence[Checkpoint]) -> bool:
     """Whether this takes more of the write-ahead log than is set apart for a transaction."""
-    return pages_of(puts, checkpoints) > store.limits.transaction_frames // 4
+    return pages_of(puts, checkpoints) > _n_usual_pages(store)
+
+
+def _n_usual_pages(store: Store) -> int:
+    """What a transaction may write so that, with all that comes on top, the log has room for it."""
+    return store.limits.transaction_frames // 4
+
+
+def _n_spare(store: Store) -> int:
+    return store.n_most_pages // _SPARE
 
 
 def pages_of(puts: Sequence[Entry], checkpoints: Sequence[Checkpoint]) -> int:
@@ -73,15 +84,19 @@ def drop_oldest(store: Store, n_free_wanted: int, claimed: Collection[int]) -> N
         n_missing = n_free_wanted - store.n_free_pages()
 
 
-def fold_neighbours(store: Store, n_wanted: int, claimed: Collection[int], fold: Fold) -> None:
-    """Fold, oldest first, until about `n_wanted` pages are free more than before.  Raises sqlite3.Error."""
+def fold_some(store: Store, n_wanted: int, claimed: Collection[int], fold: Fold) -> int:
+    """Fold, oldest first, until about `n_wanted` pages are free more than before; how many were folded.
+
+    They are no more than one transaction takes of the log without more ado.  Raises sqlite3.Error.
+    """
     plan = _Plan()
+    n_most_pages = _n_usual_pages(store)
     for earlier_id, later_id in _neighbours(store, claimed):
         plan.add(store, earlier_id, later_id, fold)
-        if plan.n_freed >= n_wanted:
+        if plan.n_freed >= n_wanted or plan.n_pages >= n_most_pages:
             break
     rows.rewrite(store, plan.changed.values())
-    rows.remove(store, plan.gone, "folded")
+    return rows.remove(store, plan.gone, "folded")
 
 
 class _Plan:
@@ -91,6 +106,7 @@ class _Plan:
         self.gone: list[int] = []
         self.changed: dict[int, Entry] = {}
         self.n_freed = 0.0
+        self.n_pages = 0  # that it writes, at most
 
     def add(self, store: Store, earlier_id: int, later_id: int, fold: Fold) -> None:
         wanted = [entry_id for entry_id in (earlier_id, later_id) if entry_id not in self.changed]
@@ -101,6 +117,8 @@ class _Plan:
         target = fold(earlier.target, later.target)
         if target is None:
             return
+        # What was changed before is counted already.
+        self.n_pages += sum(_entry_pages(entries[entry_id]) for entry_id in wanted)
         self.changed.pop(earlier_id, None)
         self.changed[later_id] = later._replace(target=target, watched_s=earlier.watched_s + later.watched_s)
         self.gone.append(earlier_id)
