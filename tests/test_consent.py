@@ -18,9 +18,9 @@ from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
 from jwpingd.server import Claims
 from jwpingd.server.players import MAX_EMBEDS
+from tests.house import ITEM, REMOVE, House, KnownCaller, Player, serving, settle, tick
 from tests.inline import run
 from tests.spool_values import is_balanced
-from tests.test_server import ITEM, REMOVE, House, KnownCaller, Player, serving, settle, tick
 
 USER_KEYS = {"oaid", "oiid", "ifa"}
 GENERATED = "99999999-8888-4777-8666-555555555555"

@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.house import ITEM, REMOVE, House, Player, serving, settle, tick
 from tests.inline import run
 from tests.spool_values import is_balanced
 from tests.test_consent import USER_KEYS, files_with, hello, house_in
-from tests.test_server import ITEM, REMOVE, House, Player, serving, settle, tick
 
 STEPS = st.lists(
     st.tuples(

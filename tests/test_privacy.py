@@ -24,6 +24,7 @@ from jwpingd.events import Consent
 from jwpingd.identity import ADVERTISING_ID, INSTALL_ID, BoxConsent
 from jwpingd.server import Claims
 from jwpingd.sockets import listening
+from tests.house import ITEM, REMOVE, House, serving, settle, tick
 from tests.inline import run, run_inline
 from tests.processes import (
     ANALYTICS_ID,
@@ -34,7 +35,6 @@ from tests.processes import (
 )
 from tests.spool_values import entry, is_balanced, opened, put
 from tests.test_consent import USER_KEYS, files_with, hello, house_in, play, told
-from tests.test_server import ITEM, REMOVE, House, serving, settle, tick
 
 CONFIG = Config(ANALYTICS_ID, identity=IdentitySettings(advertising_id="generate"))
 KEYED = ITEM | {"play": "k"}

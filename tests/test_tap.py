@@ -14,8 +14,8 @@ from jwpingd.events import Hello, PlayEvent
 from jwpingd.replay import Replayed, replay
 from jwpingd.server.tap import MAX_HELD, Record, Tap
 from jwpingd.wire import LineReader, Received
+from tests.house import ITEM, REMOVE, House, serving, settle, tick
 from tests.inline import run
-from tests.test_server import ITEM, REMOVE, House, serving, settle, tick
 
 LINES: list[dict[str, Any]] = [
     ITEM | {"feedid": "ON53iLoH", "play": "k", "duration": 300, "live": False},
