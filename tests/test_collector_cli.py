@@ -19,7 +19,7 @@ from jwpingd.cli import collector as command
 from jwpingd.collector import bind
 from jwpingd.collector.lines import HEADING
 from jwpingd.errors import OperatorError
-from tests.test_collector_rules import good_play, made
+from tests.collector_plays import good_play, made
 
 COMMAND = [sys.executable, "-m", "jwpingd", "collector", "--port", "0"]
 

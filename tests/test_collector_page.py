@@ -16,8 +16,8 @@ from jwpingd import ping
 from jwpingd.collector.page import page
 from jwpingd.device import Device, Fact
 from tests.browser import Browser, browser, is_there
+from tests.collector_plays import FACTS, good_play, made
 from tests.processes import CollectorProcess, free_port, wait_until
-from tests.test_collector_rules import FACTS, good_play, made
 
 pytestmark = [
     pytest.mark.slow,

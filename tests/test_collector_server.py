@@ -19,7 +19,7 @@ import trustme
 from jwpingd.collector import Collector, Weather, bind, serve
 from jwpingd.collector.server import GIF
 from jwpingd.collector.weather import Cut, Fate
-from tests.test_collector_rules import good_play, made
+from tests.collector_plays import good_play, made
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 
 from jwpingd.collector import Collector, totals
 from jwpingd.collector.lines import HEADING, ping_lines, report_lines
-from tests.test_collector_rules import FACTS, good_play, made
+from tests.collector_plays import FACTS, good_play, made
 
 ANOTHER_FILM = partial(made, play="play00000002", number=2, media="AbCdEf12", title="Spring")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.house import ITEM, REMOVE, House, Player, serving, settle, tick
 from tests.inline import run
 from tests.spool_values import is_balanced
-from tests.test_consent import USER_KEYS, files_with, hello, house_in
+from tests.talkative import USER_KEYS, files_with, hello, house_in
 
 STEPS = st.lists(
     st.tuples(

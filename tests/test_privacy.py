@@ -34,7 +34,7 @@ from tests.processes import (
     wait_until,
 )
 from tests.spool_values import entry, is_balanced, opened, put
-from tests.test_consent import USER_KEYS, files_with, hello, house_in, play, told
+from tests.talkative import USER_KEYS, files_with, hello, house_in, play, told
 
 CONFIG = Config(ANALYTICS_ID, identity=IdentitySettings(advertising_id="generate"))
 KEYED = ITEM | {"play": "k"}

@@ -29,7 +29,7 @@ from jwpingd.uplink.connections import Connections
 from jwpingd.uplink.failure import Failure, FailureKind, system_words
 from jwpingd.uplink.http import MAX_BODY_BYTES, tls_context
 from tests.processes import free_port
-from tests.test_uplink_fakes import FakeQueue, VirtualClock, inline, stamp
+from tests.uplink_fakes import FakeQueue, VirtualClock, inline, stamp
 
 pytestmark = pytest.mark.slow
 

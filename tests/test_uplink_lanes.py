@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwpingd.uplink.lanes import CLAIM_AT_ONCE, MAX_PARKED, Claim, Held, Lanes, Pace
-from tests.test_uplink_fakes import an_entry
+from tests.uplink_fakes import an_entry
 
 
 def take_all(lanes: Lanes, now_s: float, queue: list[int], *, n_most: int = 1000) -> list[int]:

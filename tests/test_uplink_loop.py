@@ -17,9 +17,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwpingd.uplink import CollectorTime, Options, Outcome, Uplink
+from jwpingd.uplink import Clock, CollectorTime, Options, Outcome, Queue, Uplink
 from jwpingd.uplink.lanes import MAX_PARKED
-from tests.test_uplink_fakes import (
+from tests.uplink_fakes import (
     DEAD,
     OK,
     SILENT,
@@ -81,6 +81,24 @@ def paced(max_per_s: float, concurrency: int = 4) -> Options:
 
 
 # --- the ordinary -----------------------------------------------------------------------------------
+
+
+def test_the_fakes_are_what_the_uplink_asks_for() -> None:
+    """The fake queue and clock fulfil the protocols (mypy), and a queue settles an entry only once."""
+
+    async def main() -> None:
+        queue = FakeQueue(2)
+        as_queue: Queue = queue
+        as_clock: Clock = VirtualClock()
+        assert [entry.id for entry in await as_queue.claim(9)] == [1, 2]
+        assert await as_queue.claim(9) == [] and as_clock.boot_s() == trio.current_time()
+        queue.delivered(1)
+        with pytest.raises(KeyError):
+            queue.delivered(1)
+        queue.release([2])
+        assert [entry.id for entry in await queue.claim(9, after_id=1, to_id=2)] == [2]
+
+    virtual_run(main)
 
 
 def test_oldest_first_and_no_more_than_allowed_at_once() -> None:

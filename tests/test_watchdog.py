@@ -19,7 +19,7 @@ from jwpingd.writer import RunBlocking, StoreStatus, Writer
 from jwpingd.writer.writer import SLOW_FLASH_S
 from tests.inline import entry, moody_spool, run, run_inline, writer_on
 from tests.test_timekeeper import NOW_MS
-from tests.test_uplink_fakes import OK, FakeQueue, ScriptedCollector, VirtualClock, stamp
+from tests.uplink_fakes import OK, FakeQueue, ScriptedCollector, VirtualClock, stamp
 from tests.virtual_clocks import VirtualReaders
 
 T = TypeVar("T")

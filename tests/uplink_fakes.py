@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx
-import pytest
 import trio
 import trio.testing
 
 from jwpingd.spool import Entry
-from jwpingd.uplink import Clock, Queue
 
 T = TypeVar("T")
 
@@ -197,24 +195,6 @@ class _ScriptedTransport(httpx.AsyncBaseTransport):
         self._is_closed = True
         self._collector.n_closed += 1
         await trio.lowlevel.checkpoint()
-
-
-def test_the_fakes_are_what_the_uplink_asks_for() -> None:
-    """The fake queue and clock fulfil the protocols (mypy), and a queue settles an entry only once."""
-
-    async def main() -> None:
-        queue = FakeQueue(2)
-        as_queue: Queue = queue
-        as_clock: Clock = VirtualClock()
-        assert [entry.id for entry in await as_queue.claim(9)] == [1, 2]
-        assert await as_queue.claim(9) == [] and as_clock.boot_s() == trio.current_time()
-        queue.delivered(1)
-        with pytest.raises(KeyError):
-            queue.delivered(1)
-        queue.release([2])
-        assert [entry.id for entry in await queue.claim(9, after_id=1, to_id=2)] == [2]
-
-    virtual_run(main)
 
 
 def virtual_run(main: Callable[[], Awaitable[None]]) -> None:
