@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,17 +17,20 @@ from jwpingd.spool.files import log_of
 from jwpingd.spool.limits import FRAME_BYTES, PAGE_BYTES
 
 _LOG_HEADER_BYTES = 32
+_LOG_MAGIC = b"\x37\x7f\x06"  # and a byte that tells the order of bytes in its checksums
 
 
 def is_log_broken(database: Path, max_bytes: int) -> bool:
     """Whether acknowledged transactions stand in the log behind a damaged frame.
 
     SQLite takes the first frame that fails its check for the end of the log, and says nothing.  More
-    than one transaction behind it cannot be what a power cut left: each was synced before the next.
+    than one transaction behind it cannot be what a power cut left: each was synced before the next.  Nor
+    can any behind a damaged header, which is synced before them all.
     """
     with closing(_File(log_of(database), max_bytes)) as log:
         begin = _n_bytes_sound(log)
-        return sum(is_commit for start, is_commit in _frames(log) if start >= begin) > 1
+        n_behind = sum(is_commit for start, is_commit in _frames(log) if start >= begin)
+        return n_behind > (1 if begin else 0)
 
 
 class Pages:
@@ -92,23 +96,36 @@ class _File:
 def _frames(log: _File) -> Iterator[tuple[int, bool]]:
     """(start, whether a transaction ends with it) of the frames of the log's latest round."""
     header = log.read(0, _LOG_HEADER_BYTES)
-    is_whole = _log_checksum(header[:24], _words(header)) == _sums(header[24:])
-    first = log.read(_LOG_HEADER_BYTES, 24)
-    salt = header[16:24] if is_whole else first[8:16]
-    for start in range(_LOG_HEADER_BYTES, log.n_bytes - FRAME_BYTES + 1, FRAME_BYTES):
+    salt = header[16:24] if _is_whole(header) else _newest_salt(log)
+    for start in _frame_starts(log):
         frame = log.read(start, 16)
         if frame[8:] == salt:  # Another salt: a frame of an earlier round, or one that is damaged.
             yield start, any(frame[4:8])
 
 
+def _is_whole(header: bytes) -> bool:
+    """Zeros, which the log is laid out with, would pass the check alone."""
+    return header[:3] == _LOG_MAGIC and _log_checksum(header[:24], _words(header)) == _sums(header[24:])
+
+
+def _newest_salt(log: _File) -> bytes:
+    """That of the latest round, whose first half is one more with each, where the header does not tell."""
+    read = (log.read(start, 16)[8:] for start in _frame_starts(log))
+    salts = Counter(salt for salt in read if any(salt))
+    # A frame that is the only one with its salt may be rubbish.
+    return max((salt for salt, n in salts.items() if n > 1), default=max(salts, default=b""))
+
+
+def _frame_starts(log: _File) -> range:
+    return range(_LOG_HEADER_BYTES, log.n_bytes - FRAME_BYTES + 1, FRAME_BYTES)
+
+
 def _n_bytes_sound(log: _File) -> int:
     """Up to where the log passes its check, which runs on from frame to frame."""
     header = log.read(0, _LOG_HEADER_BYTES)
-    words = _words(header)
-    sums = _log_checksum(header[:24], words)
-    end = _LOG_HEADER_BYTES
-    if sums != _sums(header[24:]):
+    if not _is_whole(header):
         return 0
+    words, sums, end = _words(header), _sums(header[24:]), _LOG_HEADER_BYTES
     while end + FRAME_BYTES <= log.n_bytes:
         frame = log.read(end, FRAME_BYTES)
         sums = _log_checksum(frame[:8] + frame[24:], words, *sums)

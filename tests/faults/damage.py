@@ -79,6 +79,10 @@ def log_sectors_garbage(directory: Path, fate: random.Random) -> None:
     _overwrite(directory / _LOG, fate, fate.choice([512, 4096]), fate.randbytes)
 
 
+def log_sectors_zeroed(directory: Path, fate: random.Random) -> None:
+    _overwrite(directory / _LOG, fate, fate.choice([512, 4096]), bytes)
+
+
 def log_missing(directory: Path, fate: random.Random) -> None:
     (directory / _LOG).unlink(missing_ok=True)
 
@@ -191,7 +195,7 @@ def account_damaged(directory: Path, fate: random.Random) -> None:
 
 
 def two_at_once(directory: Path, fate: random.Random) -> None:
-    for damage in fate.sample([*DAMAGES.values()][:9], 2):
+    for damage in fate.sample([*DAMAGES.values()][:10], 2):
         damage(directory, fate)
 
 
@@ -203,6 +207,7 @@ DAMAGES: dict[str, Damage] = {
     "log cut short": log_truncated,
     "log with flipped bits": log_bits_flipped,
     "log with garbage sectors": log_sectors_garbage,
+    "log with zeroed sectors": log_sectors_zeroed,
     "log missing": log_missing,
     "log of another database": log_left_over,
     "log a directory": log_a_directory,

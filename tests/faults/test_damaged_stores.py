@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jwpingd.spool import Batch
 from jwpingd.spool.limits import FRAME_BYTES
 from tests.faults import damaged_stores
 from tests.faults.damage import DAMAGES
@@ -57,6 +59,22 @@ def test_what_stands_behind_a_damaged_frame_is_carried_over(stores: Path, tmp_pa
     # What the page that was hit held is lost; the many transactions after it are all there.
     assert len(ids_of(spool)) >= N_PINGS - 2 - 4
     look_through(spool, tmp_path)
+
+
+@pytest.mark.parametrize("n_bytes", [32, 512, 4096])
+def test_a_log_whose_beginning_is_zeros_is_carried_over(tmp_path: Path, n_bytes: int) -> None:
+    """A header of zeros passes its own checksum and is no log to SQLite; what stands behind it is found."""
+    spool = opened(tmp_path / "store")
+    for entry_id in range(1, 61):
+        put(spool, original(entry_id))
+        if entry_id % 3 == 0:
+            spool.commit(Batch(spool.last_batch + 1, delivered=(entry_id,)))
+    copy = shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    with (copy / "spool.db-wal").open("r+b") as log:
+        log.write(bytes(n_bytes))
+    damaged = opened(copy)
+    assert "broken in the middle" in damaged.repairs[0]
+    assert ids_of(damaged) == ids_of(spool)
 
 
 @pytest.mark.parametrize("is_empty", [False, True])
