@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from typing import NamedTuple
@@ -178,6 +179,34 @@ def test_what_comes_after_an_answer_is_no_answer(contexts: Contexts) -> None:
 
     async def main() -> None:
         async with serving(contexts.server, saying(GIF + GIF.replace(b"200", b"500"))) as server:
+            transport = direct(server, contexts)
+            for _ in range(2):
+                answer = await outcome(transport, a_request(server, contexts))
+                assert isinstance(answer, tuple) and answer[0] == 200
+            await transport.aclose()
+        assert len(server.heads) == server.n_connections == 2
+
+    trio.run(main)
+
+
+def test_what_comes_sealed_after_an_answer_is_no_answer() -> None:
+    """The same where it is another record of TLS that came with the answer's, and is not yet opened."""
+    ca = trustme.CA()
+    contexts = Contexts(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context())
+    assert contexts.server is not None and contexts.client is not None
+    ca.issue_cert("localhost").configure_cert(contexts.server)
+    ca.configure_trust(contexts.client)
+
+    async def answer_twice(stream: Stream, head: bytes) -> None:
+        assert isinstance(stream, trio.SSLStream)
+        raw = stream.transport_stream
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        await stream.send_all(GIF)
+        await stream.send_all(GIF.replace(b"200", b"500"))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    async def main() -> None:
+        async with serving(contexts.server, answer_twice) as server:
             transport = direct(server, contexts)
             for _ in range(2):
                 answer = await outcome(transport, a_request(server, contexts))

@@ -104,7 +104,7 @@ class _Wire(httpx.AsyncByteStream):
         """The answer was read, or is not wanted; only one that was read to its end leaves a way for more."""
         is_read = self._http.our_state is self._http.their_state is h11.DONE
         # Whatever comes after it would be taken for the answer to the next request.
-        if not is_read or self._http.trailing_data[0]:
+        if not is_read or self._http.trailing_data[0] or self._has_sealed():
             await self.break_off()
             return
         self._http.start_next_cycle()
@@ -114,6 +114,11 @@ class _Wire(httpx.AsyncByteStream):
         """Close it without a word: no peer can hold this up."""
         self._http.send_failed()
         await trio.aclose_forcefully(self._stream)
+
+    def _has_sealed(self) -> bool:
+        """Whether records of TLS were received that nobody has opened; trio has no public name for them."""
+        sealed: ssl.MemoryBIO | None = getattr(self._stream, "_incoming", None)
+        return sealed is not None and sealed.pending > 0
 
     def _bytes(self, request: httpx.Request) -> bytes:
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
