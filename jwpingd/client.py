@@ -38,7 +38,7 @@ _MAX_AT_AGE_MS = 590_000  # `at` is taken for 10 min; 10 s are left for the way.
 _KEPT_MS = 60_000  # The daemon puts the state of a play on flash every 30 s; until then it may lose a tick.
 _ACK_INTERVAL_MS = 5_000  # Ticks ask for an ack no more often; every other event asks.
 _RETRY_MS = 500  # A try takes some microseconds.
-_POLL_MS = 20
+_POLL_MS = 20  # how long `close` waits for replies at once
 _ENDS = frozenset({"complete", "remove"})
 _OURS = frozenset({"event", "at", "id"})
 

@@ -29,6 +29,7 @@ _ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, f
 _ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg: family, destination length, …, table at 4, …
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr: length, type
 _INDEX, _NO_INDEX = struct.Struct("=i"), bytes(4)
+# RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE, RTM_DELROUTE
 _NEW_LINK, _DELETED_LINK, _NEW_ADDRESS, _DELETED_ADDRESS, _NEW_ROUTE, _DELETED_ROUTE = 16, 17, 20, 21, 24, 25
 _IS_USABLE = 0x1 | 0x40  # IFF_UP, IFF_RUNNING: there is a carrier
 _IS_LOOPBACK = 0x8  # IFF_LOOPBACK

@@ -18,7 +18,7 @@ from jwpingd.apps import cgroups, units
 MAX_BYTES = 16 * 1024
 """Of one file of /proc; a command line may be far longer, and its beginning is enough."""
 
-MAX_ARGUMENTS = 16
+MAX_ARGUMENTS = 16  # the script of an interpreter stands among the first
 _DELETED = " (deleted)"
 
 

@@ -13,7 +13,7 @@ from jwpingd.client import Client
 
 _RETRY_S = 0.5  # until a player is tried again, and how long a daemon may be away unnoticed
 _IDLE_S = 5.0  # between looks at a daemon that has all there is
-_CLOSE_WAIT_S = 2.0
+_CLOSE_WAIT_S = 2.0  # for the daemon to have the last events on flash
 
 
 class Forwarding:

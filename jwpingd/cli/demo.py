@@ -31,7 +31,7 @@ EXAMPLE = "jwpingd demo"
 _ANALYTICS_ID = "jwpingdDemoPropertyId1"
 _FILM_S, _TRAILER_S = 300.0, 40.0
 _WAIT_S = 15.0  # for anything that takes well under a second when all is well
-_POLL_S = 0.05
+_POLL_S = 0.05  # between looks at the daemon: a reader sees no steps
 _OF_SYSTEMD = ("NOTIFY_SOCKET", "LISTEN_FDS")
 _PICTURE = "player ─line─▶ wire ─Event─▶ session ─Ping─▶ spool (flash) ─▶ uplink ─GET─▶ collector"
 

@@ -22,7 +22,7 @@ _ACTIONS = {
     "opt-out": "tell nothing: no ping is made, and what waits is purged (privacy.on_opt_out)",
     "opt-in": "end that; what players and the configuration say holds again",
 }
-_ANSWER_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 10.0  # the daemon waits 2 s for a purge, behind whatever flash is busy with
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

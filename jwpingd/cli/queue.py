@@ -17,7 +17,7 @@ from jwpingd.plural import counted
 
 EXAMPLE = "jwpingd queue list --set-aside"
 
-_PAGE = 500
+_PAGE = 500  # pings asked for at a time; the daemon gives no more at once
 _Ping = dict[str, Any]
 
 

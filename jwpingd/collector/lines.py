@@ -10,7 +10,7 @@ from jwpingd.collector.totals import Row
 from jwpingd.plural import counted
 
 _RED, _YELLOW, _DIM, _PLAIN = "\033[31m", "\033[33m", "\033[2m", "\033[0m"
-_TITLE_WIDTH = 40
+_TITLE_WIDTH = 40  # characters; a title may have hundreds
 
 HEADING = f"{'time':<12}  {'e':<3}  {'media':<8}  {'pw':>3}  {'ti':>4}  {'play':<6}  title"
 

@@ -15,9 +15,13 @@ from jwpingd.ping.table import EVENTS, MAX_TARGET_BYTES, violations
 from jwpingd.ping.target import encode_uri_component
 
 MAX_PLAYS = 1_000
+"""Plays whose rules are watched; the oldest is judged as it is and forgotten."""
+
 MAX_TARGETS = 20_000
 """Targets among which a duplicate is found; about 2 MB of digests."""
+
 MAX_VIOLATIONS = 100
+"""Violations kept in words; all are counted."""
 
 _QUANTILES = ((300, 32), (180, 16), (60, 8), (30, 4), (1, 1), (0, 0))
 """(from this duration on, s; number of quantiles), longest first (ping interface §4).

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from jwpingd.collector.seen import Seen
 
 MAX_MEDIA = 1_000
+"""Media with a row of their own."""
+
 MAX_VIEWERS = 100_000
 """Pairs of a viewer and a media id, totals included; about 20 MB."""
 

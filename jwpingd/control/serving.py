@@ -18,7 +18,7 @@ from jwpingd.sockets import credentials
 from jwpingd.sockets.door import Door
 
 MAX_CLIENTS = 8  # more operators than that at once is a mistake
-REQUEST_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 5.0  # to ask and be answered; what is followed takes as long as it likes
 
 Request = Mapping[str, Any]
 Answer = Mapping[str, Any]

@@ -13,7 +13,7 @@ from jwpingd.sockets.removal import wait_removed
 _log = logging.getLogger("jwpingd")
 
 AGAIN_AFTER_S = 1.0  # Whoever keeps removing it gets one line a second, no more.
-RETRY_AFTER_S = 30.0
+RETRY_AFTER_S = 30.0  # a directory that has gone, or is not ours to write, is seldom back sooner
 
 
 async def keep_open(door: Door) -> None:

@@ -20,7 +20,7 @@ _log = logging.getLogger("jwpingd")
 
 STOP_S = 1.5  # for the last commit, of the two seconds that SIGTERM leaves
 CHECK_AFTER_S = 30.0  # the thorough look at the store waits until the box has started
-EXPIRE_EVERY_MS = 24 * 3600 * 1000
+EXPIRE_EVERY_MS = 24 * 3600 * 1000  # the age of pings is counted in days
 ASK_FOR_TIME_EVERY_S, MORE_TIME_S = 5.0, 30.0  # of systemd, while the store is being opened
 
 

@@ -16,7 +16,7 @@ _log = logging.getLogger("jwpingd")
 
 _THREADS = trio.CapacityLimiter(4)  # Of our own: lookups of names that hang hold trio's, all 40 in the end.
 MAX_LOOK_UPS = 2  # at a time; the others wait in line
-NO_THREAD_WAIT_S = 0.5
+NO_THREAD_WAIT_S = 0.5  # until the system is asked for a thread again
 
 _at_work = set[object]()
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 _NAME = "last-trusted-ms"
 _WORTH_WRITING_MS = 24 * 3600 * 1000  # flash is spared what a day's difference does not change
 _SAME_OFFSET_MS = 500  # nor does this: a tenth of it is already more than reading the clocks can differ by
-MAX_BYTES = 256
+MAX_BYTES = 256  # a time, a boot id and an offset have some 70
 
 
 class TrustedTime(NamedTuple):

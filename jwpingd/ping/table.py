@@ -171,6 +171,7 @@ KEYS = tuple(
 
 PROGRESS_KINDS = frozenset({"s", "t", "vs", "gab"})
 MAX_TARGET_BYTES = 6 * 1024
+"""Common servers and proxies take a request line of 8 KiB."""
 
 
 def violations(bucket: str, parameters: Mapping[str, str]) -> list[str]:

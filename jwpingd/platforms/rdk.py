@@ -18,7 +18,7 @@ from jwpingd.platforms.system import os_is
 from jwpingd.platforms.table import Place, Platform, entry, parsed, read_at, through, value_of, whole
 
 _PROPERTIES, _VERSION = "/etc/device.properties", "/version.txt"
-MAX_HOPS = 4
+MAX_HOPS = 4  # of KEY=$OTHER_KEY; more of them are a circle
 _REFERENCE = r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?"
 _IMAGE_LINE = r"(?m)^imagename:"
 _RELEASE = r"([0-9]+)\.([0-9]+)[sp]"

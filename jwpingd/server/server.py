@@ -28,7 +28,7 @@ from jwpingd.writer import Writer
 _log = logging.getLogger("jwpingd.server")
 
 MAX_ACCEPTED_AT_ONCE = 64  # before those who are connected are served again
-OUT_OF_FILES_WAIT_S = 0.1
+OUT_OF_FILES_WAIT_S = 0.1  # until it is tried again: connections that end give files back
 COMPLAINT_INTERVAL_S = 10.0  # at most one line of the log in this time for players' mistakes
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from jwpingd.session import quantiles
 
 FIRST_ALLOWANCE_MS = 2_000  # at the first tick and at every seeked
-_CARRIED_ALLOWANCE_MS = 10_000
-_LONGEST_WAIT_MS = 30_000
-_JITTER_MS = 1_000
+_CARRIED_ALLOWANCE_MS = 10_000  # of what was not used, from one tick to the next
+_LONGEST_WAIT_MS = 30_000  # a longer silence allows no more progress
+_JITTER_MS = 1_000  # so far back a position may tremble without a jump
 _FASTEST_RATE = 2  # faster than this is trick play, not watching
 
 

@@ -7,7 +7,10 @@ from functools import lru_cache
 WHOLE_128THS = 128
 
 _STEPS = ((30_000, 1), (60_000, 4), (180_000, 8), (300_000, 16))
+"""(shorter than this, ms; quantiles)."""
+
 _MOST = 32
+"""Quantiles of anything longer."""
 
 
 @lru_cache(maxsize=64)  # asked at every tick, of the few items that play

@@ -9,7 +9,7 @@ import trio
 
 _IN_ATTRIB = 0x4  # Of a socket that is still listened on, this alone tells that its name is gone.
 _IN_DELETE_SELF, _IN_MOVE_SELF = 0x400, 0x800
-_EVENTS_BYTES = 4096
+_EVENTS_BYTES = 4096  # several events; what they say is of no interest, only that they came
 
 
 async def wait_removed(path: str) -> None:

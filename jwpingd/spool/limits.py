@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 PAGE_BYTES = 512  # The smallest SQLite has: a lone ping then costs the fewest flash bytes (measured).
 FRAME_BYTES = PAGE_BYTES + 24  # A page in the write-ahead log, with its header.
-MIN_MAX_BYTES = 1 << 20
+MIN_MAX_BYTES = 1 << 20  # less has no room for log, reserve and one transaction
 _ACCOUNT_BYTES = 2 * 4096  # The account's second copy and its successor while it is being written.
 _USABLE_BYTES = PAGE_BYTES - 4  # Of an overflow page; the rest is the number of the next.
 _ROW_BYTES = 64  # A row without its texts, at most.

@@ -14,7 +14,8 @@ from typing import Any
 from jwpingd.spool.limits import PAGE_BYTES
 from jwpingd.spool.pages import Pages, integer
 
-_TABLE_LEAF, _INDEX_LEAF = 0x0D, 0x0A
+_TABLE_LEAF, _INDEX_LEAF = 0x0D, 0x0A  # kinds of b-tree pages
+# Payload that stands on the page itself: U = PAGE_BYTES, X and M as the format has them.
 _MOST_LOCAL = {_TABLE_LEAF: PAGE_BYTES - 35, _INDEX_LEAF: (PAGE_BYTES - 12) * 64 // 255 - 23}
 _LEAST_LOCAL = (PAGE_BYTES - 12) * 32 // 255 - 23
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}

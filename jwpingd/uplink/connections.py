@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jwpingd.uplink.http import Connection, Http
 
-_SWITCH_S = 0.001
+_SWITCH_S = 0.001  # until the import lets others run; Python's own is 0.005
 
 MakeTransport = Callable[[], "httpx.AsyncBaseTransport"]
 

@@ -24,7 +24,7 @@ from jwpingd.writer.purges import Purges
 from jwpingd.writer.waiting import Fold, Submission, Waiting
 
 DELETE_DELAY_S = 1.0  # groups the deletes of a drain; what a power cut may turn into duplicates
-MAX_WAITING_DELETES = 64
+MAX_WAITING_DELETES = 64  # deliveries; with so many there is company enough
 MAX_ENTRIES_BEHIND = 1000  # beyond this, players are read on only when flash has kept up
 REOPEN_AFTER_S = 0.5  # flash takes over again within a second of its being possible
 SLOW_FLASH_S = 5.0  # a call that takes longer is worth telling; a worn eMMC may need one or two
