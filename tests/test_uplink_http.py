@@ -27,7 +27,7 @@ from jwpingd.retry import Answer
 from jwpingd.uplink import CollectorTime, Options, Outcome, Uplink
 from jwpingd.uplink.connections import Connections
 from jwpingd.uplink.failure import Failure, FailureKind, system_words
-from jwpingd.uplink.http import MAX_BODY_BYTES, tls_context
+from jwpingd.uplink.http import MAX_BODY_BYTES, MIN_CHUNK_BYTES, tls_context
 from tests.processes import free_port
 from tests.uplink_fakes import FakeQueue, VirtualClock, inline, stamp
 
@@ -280,6 +280,26 @@ def test_a_long_body_is_not_read(authority: Authority, n_bytes: int) -> None:
             for _ in range(2):
                 assert await asked.ask("GET", "/") == Answer(200)
         assert server.n_connections == (1 if n_bytes < MAX_BODY_BYTES else 2)
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("n_chunks", [500, 5000])
+def test_a_body_in_thousands_of_chunks_is_not_read(authority: Authority, n_chunks: int) -> None:
+    """A byte in a chunk of its own costs as much as many: short as they are, there may not be too many."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def answer_in_chunks(stream: Stream, _: bytes) -> None:
+        await stream.send_all(head + n_chunks * b"1\r\nx\r\n" + b"0\r\n\r\n")
+
+    async def main() -> None:
+        async with (
+            serving(authority.good, answer_in_chunks) as server,
+            connections(server, authority.file) as asked,
+        ):
+            for _ in range(2):
+                assert await asked.ask("GET", "/") == Answer(200)
+        assert server.n_connections == (1 if n_chunks * MIN_CHUNK_BYTES < MAX_BODY_BYTES else 2)
 
     trio.run(main)
 

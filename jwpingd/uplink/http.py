@@ -24,6 +24,7 @@ from jwpingd.uplink.transport import DirectTransport
 
 IDLE_EXPIRY_S = 60.0  # A playing box pings more often than that; an idle one should hold no connection.
 MAX_BODY_BYTES = 64 * 1024  # The answer is a GIF of 43 bytes; whatever is longer is not read to its end.
+MIN_CHUNK_BYTES = 64  # What a chunk of it counts at least: thousands of tiny ones cost time like a long body.
 HASHED_CERTIFICATES = Path("/etc/ssl/certs")
 
 # TCP and TLS may take this share each.  The rest is kept back, so that a silent network shows as what
@@ -189,6 +190,7 @@ async def _finish(response: httpx.Response, scope: trio.CancelScope) -> None:
             n_bytes += len(chunk)
             if n_bytes > MAX_BODY_BYTES:
                 scope.cancel()  # Rather than left: a cancellation ends every layer below in order.
+                await trio.lowlevel.checkpoint()  # What is there already would be read without one.
     finally:
         await response.stream.aclose()
 
