@@ -27,16 +27,14 @@ class Delivered(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """The ping must be tried again, not before `retry_after_s` seconds where the collector said so.
-
-    `words` are for people: what the reason points at, where it is not the collector.
-    """
+    """The ping must be tried again, not before `retry_after_s` seconds where the collector said so."""
 
     reason: str
     retry_after_s: float | None = None
 
     @property
     def words(self) -> str:
+        """For people: the reason, and what it points at where that is not the collector."""
         is_portal = self.reason == _PAGE or self.reason.startswith("HTTP 3")
         return f"{self.reason}: perhaps the network wants a login" if is_portal else self.reason
 
@@ -110,7 +108,7 @@ _DELAY_SECONDS = r"(-?)0*([0-9]+)"
 
 
 def _is_html(content_type: str | None) -> bool:
-    return (content_type or "").partition(";")[0].strip().lower() == "text/html"
+    return (content_type or "").partition(";")[0].strip().lower() == _PAGE
 
 
 def _retry_after_s(answer: Answer, now_wall_s: float | None) -> float | None:

@@ -25,6 +25,7 @@ class Ipc:
 
     @property
     def is_open(self) -> bool:
+        """Whether the player is connected, as far as is known."""
         return self._socket is not None
 
     def connect(self) -> None:

@@ -39,6 +39,7 @@ class Rootfs:
 
     @property
     def is_running_system(self) -> bool:
+        """Whether it is the one that runs here, not an image."""
         return self.directory == Path("/")
 
     def at(self, path: str) -> Path:

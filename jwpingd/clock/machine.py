@@ -110,6 +110,7 @@ class Clock:
 
     @property
     def state(self) -> ClockState:
+        """The verdict of the last look at the evidence."""
         return self._state
 
     @property

@@ -61,6 +61,7 @@ class Pages:
         return self._database.read((number - 1) * PAGE_BYTES, PAGE_BYTES)
 
     def close(self) -> None:
+        """Let go of both files."""
         self._database.close()
         self._log.close()
 

@@ -29,14 +29,6 @@ IDLE_CLOSE_S = 60.0  # After a minute without a ping nobody is watching; sockets
 _log = logging.getLogger("jwpingd.uplink")
 
 
-def _unknown_wall_s() -> float | None:
-    return None
-
-
-def _yes() -> bool:
-    return True
-
-
 class Uplink:
     """Delivers what is in the queue.  `run` does the work; all else may be called from the same loop.
 
@@ -57,9 +49,9 @@ class Uplink:
         stamp: Callable[[str, int], str],
         run_blocking: RunBlocking,
         hold_backlog_until_s: float = -inf,
-        wall_s: Callable[[], float | None] = _unknown_wall_s,
+        wall_s: Callable[[], float | None] = lambda: None,
         on_change: Callable[[], None] = lambda: None,
-        may_send: Callable[[], bool] = _yes,
+        may_send: Callable[[], bool] = lambda: True,
         on_out_of_time: Callable[[], None] = lambda: None,
         fraction: Callable[[], float] = random.random,
         make_transport: MakeTransport | None = None,
