@@ -63,7 +63,7 @@ def portal_on(port: int) -> Iterator[Portal]:
 
 
 def test_a_portal_takes_no_ping(tmp_path: Path) -> None:
-    """Neither its redirect nor its page is a delivery, nobody follows it, and all arrives in the end."""
+    """A portal's redirect or page is no delivery, nobody follows it, and all arrives in the end."""
     settings = ("uplink.retry_first_s=0.02", "uplink.retry_max_s=0.05", "uplink.max_per_s=0")
     box = BoxUnderTest(tmp_path, free_port(), *settings)
     with portal_on(box.port) as portal:

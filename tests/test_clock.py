@@ -344,7 +344,7 @@ def test_a_date_that_is_no_number_is_ignored(nonsense: float) -> None:
 
 
 def test_a_certificate_out_of_time_is_a_state_of_the_clock() -> None:
-    """It says that the clock is wrong, until the clock is set or an answer comes."""
+    """A certificate that is out of time says that the clock is wrong, until it is set or an answer comes."""
 
     async def law(box: VirtualReaders) -> None:
         clock = Clock(box)

@@ -313,7 +313,7 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     ("name", "problem"), [("pipe", "is a pipe"), ("/dev/zero", "longer than 1 MiB"), (".", "Is a directory")]
 )
 def test_what_is_no_file_or_has_no_end(tmp_path: Path, name: str, problem: str) -> None:
-    """It is refused at once: neither start nor reload waits for a writer, or reads without end."""
+    """A pipe or a device is refused: neither start nor reload waits for a writer, or reads without end."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match=problem):
         load([tmp_path / name], [GIVEN_ID])

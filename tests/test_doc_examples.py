@@ -82,7 +82,7 @@ def block_with(mark: str) -> str:
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language], ids=str)
 def test_each_block_is_run(block: Block) -> None:
-    """One test runs it, and exists."""
+    """Each block of the documentation is run by a test that exists."""
     whole = f"{block.language}\n{block.text}"
     found = {test for mark, test in RUN_BY.items() if mark in whole}
     assert len(found) == 1, f"{block}: which test runs it? {found}"

@@ -55,7 +55,7 @@ def test_a_removal_is_told(tmp_path: Path, remove: Callable[[Path], object]) -> 
 
 
 def test_a_name_that_is_gone_already_is_told_at_once(tmp_path: Path) -> None:
-    """It may have been lost before anybody looked."""
+    """Who begins to wait for a removal when the file is gone already is told at once."""
     trio.run(wait_removed, str(tmp_path / "s"))
 
 
@@ -84,7 +84,7 @@ def test_who_waits_at_the_door_is_served_after_it_moved(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_had_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is told once, and once more when players can connect again."""
+    """A place that cannot be had is told once, tried again, and told once more when players can connect."""
     refusals = [OperatorError("cannot listen"), OperatorError("cannot listen")]
 
     listeners = [bound(tmp_path / "s")]

@@ -103,7 +103,7 @@ def test_installing_again_changes_nothing(root: Path) -> None:
 
 
 def test_a_changed_configuration_is_the_operators(root: Path) -> None:
-    """It is neither overwritten nor removed; the units are ours and are replaced."""
+    """A configuration that was changed is neither overwritten nor removed; units are replaced."""
     install(root)
     (root / CONFIG).write_text("analytics_id = 'a17e8PTFFffxLgpVuA4vVw'\n")
     (root / UNITS / "jwpingd.service").write_text("[Unit]\n")

@@ -167,7 +167,7 @@ def test_nonsense_on_the_control_socket(box: BoxUnderTest) -> None:
 
 
 def test_a_watched_status_goes_on_after_a_restart(box: BoxUnderTest, tmp_path: Path) -> None:
-    """It says once that the daemon is away, waits for it, and shows it again."""
+    """`status --watch` says once that the daemon is away, waits for it, and shows it again."""
     shown, told = tmp_path / "shown", tmp_path / "told"
     command = [sys.executable, "-m", "jwpingd", "status", "--json", "--watch", "0.1"]
     with shown.open("wb") as out, told.open("wb") as err:
@@ -187,7 +187,7 @@ def test_a_watched_status_goes_on_after_a_restart(box: BoxUnderTest, tmp_path: P
 def test_an_interval_that_cannot_be_waited_is_refused(
     interval: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is a mistake of usage, told before anybody is asked."""
+    """An interval that cannot be waited is a mistake of usage, told before the daemon is asked."""
     assert main(["status", f"--watch={interval}"]) == 2
     assert "must be seconds" in capsys.readouterr().err
 

@@ -110,7 +110,7 @@ def test_a_play_finds_the_language_of_its_moment(tmp_path: Path) -> None:
 
 
 def test_a_burst_of_plays_does_not_read_as_often(tmp_path: Path) -> None:
-    """So many times a second and no more; the next second reads again."""
+    """A burst of plays reads the box so many times a second and no more; the next second reads again."""
     now_s = 100.0
     root = box(tmp_path, {"etc/locale.conf": "LANG=de_DE\n"})
     device = BoxDevice(Config(ANALYTICS_ID), root, monotonic_s=lambda: now_s)

@@ -142,7 +142,7 @@ def test_opting_out_to_anonymous_strips(tmp_path: Path) -> None:
 
 
 def test_to_choose_the_same_again_changes_nothing(tmp_path: Path) -> None:
-    """Neither opting in nor opting out twice purges anything that waits under the terms of before."""
+    """Neither opting in nor opting out twice purges what waits under the terms of before."""
 
     async def main() -> None:
         async with serving(house_in(tmp_path)) as house:
@@ -374,7 +374,7 @@ def test_a_mistake_in_the_configuration_keeps_nobody_from_opting_out(directories
 
 
 def test_reset_forgets_the_ids(directories: Path, command: Ask) -> None:
-    """The next start makes others."""
+    """Ids that were reset are made anew at the next start."""
     directories.mkdir()
     machine_id = identity.machine_id()
     made = [kind.read_or_make(directories, machine_id) for kind in (INSTALL_ID, ADVERTISING_ID)]

@@ -56,7 +56,7 @@ def test_lines_of_a_file_are_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_event_is_a_mistake(
     line: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is told with file and line, the rest is replayed, and the status is 1."""
+    """A line that is no event is told with file and line, the rest is replayed, and the status is 1."""
     file = tmp_path / "log"
     file.write_bytes(line + b"\n" + ITEM)
     assert main(["replay", str(file)]) == 1

@@ -174,7 +174,7 @@ def test_a_settled_seek_makes_its_vs_without_another_event(tmp_path: Path) -> No
 
 
 def test_raw_user_ids_end_in_the_hash(tmp_path: Path) -> None:
-    """Neither the id nor a token is in any file; later plays carry the hash."""
+    """Neither a user's id nor a token is in any file; later plays carry the hash."""
 
     async def main() -> None:
         async with serving(House(tmp_path)) as house:

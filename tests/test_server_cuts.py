@@ -17,7 +17,7 @@ from tests.inline import START_MS, run
 
 
 def test_a_play_with_a_key_goes_on_over_another_connection(tmp_path: Path) -> None:
-    """The same key within the time: no second e or s, the same ids, and no second lost or doubled."""
+    """A play goes on under its key: the same ids, no second e or s, and no second lost or doubled."""
 
     async def main() -> None:
         async with serving(House(tmp_path)) as house:

@@ -272,7 +272,7 @@ class Forgotten(socket.socket):
 
 
 def test_the_kernels_word_that_a_peer_is_gone() -> None:
-    """It counts for more than a process that has the same pid, start time and user."""
+    """The kernel's word that a peer is gone outweighs a process with the same pid, start time and user."""
     one, other = socket.socketpair()
     with one, other:
         known = peer(one)

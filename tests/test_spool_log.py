@@ -83,7 +83,7 @@ def test_a_purge_empties_the_log_and_the_next_commit_lays_it_out(tmp_path: Path)
 
 
 def test_a_log_is_lengthened_only_where_it_is_and_there_is_room(tmp_path: Path) -> None:
-    """Neither is a missing file made, nor a link followed, nor a disk filled, nor a longer file cut."""
+    """Laying out a log makes no missing file, follows no link, fills no disk, and cuts no longer file."""
     log = tmp_path / "spool.db-wal"
     lay_out(log, 8192)
     assert not log.exists()

@@ -130,7 +130,7 @@ def test_a_purge_is_for_what_was_there_before(tmp_path: Path) -> None:
 
 
 def test_two_purges_in_one_batch_both_hold(tmp_path: Path) -> None:
-    """They are done in order."""
+    """Two purges in one batch are done in order."""
     spool = opened(tmp_path)
     put(spool, of(1, SECRET), of(2, "other"), of(3, "third"))
     purge(spool, nothing_of(SECRET), nothing_of("other"))

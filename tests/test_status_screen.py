@@ -70,7 +70,7 @@ def uplink_line(answer: dict[str, Any]) -> str:
     ],
 )
 def test_when_the_next_try_comes(answer: dict[str, Any], said: str) -> None:
-    """It is told when the link is down, and when pings wait for a collector that asked for patience."""
+    """The next try is told when the link is down, and when the collector asked for patience."""
     assert uplink_line(answer) == said
 
 

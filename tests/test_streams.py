@@ -48,7 +48,7 @@ def test_a_mistake_keeps_its_status_where_it_cannot_be_told(tmp_path: Path) -> N
 
 
 def test_a_locale_that_lacks_a_character(tmp_path: Path) -> None:
-    """It is spelled out instead."""
+    """A character that the locale lacks is spelled out."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text('NAME="Öko…"\n')
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

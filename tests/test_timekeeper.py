@@ -268,7 +268,7 @@ def test_what_was_proven_is_kept_for_the_boot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"12 boot", b"x boot 5", b"1 2 3 4", b"9" * 5000])
 def test_a_damaged_file_of_the_trusted_time_is_as_none(tmp_path: Path, content: bytes) -> None:
-    """It costs the knowledge and nothing else."""
+    """A damaged file of the trusted time costs that knowledge and nothing else."""
     (tmp_path / "last-trusted-ms").write_bytes(content)
     assert trusted_time.read(tmp_path).proven_in("boot") is None
 

@@ -182,7 +182,7 @@ def test_nothing_is_sent_that_was_not_asked_for(authority: Authority) -> None:
 
 
 def test_a_redirect_is_not_followed(authority: Authority) -> None:
-    """It is an answer like others; nobody else is asked."""
+    """A redirect is an answer like others; nobody else is asked."""
 
     async def redirect(stream: Stream, head: bytes) -> None:
         await stream.send_all(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")

@@ -117,7 +117,7 @@ def test_oldest_first_and_no_more_than_allowed_at_once() -> None:
 
 
 def test_a_lone_ping_leaves_at_once() -> None:
-    """It needs no company and no timer; one connection is enough for pings that come one by one."""
+    """A lone ping needs no company and no timer, and pings that come one by one no second connection."""
 
     async def main() -> None:
         queue, collector = FakeQueue(), ScriptedCollector()
@@ -274,7 +274,7 @@ def test_the_first_drain_can_be_held() -> None:
 
 
 def test_a_refused_ping_is_set_aside(caplog: pytest.LogCaptureFixture) -> None:
-    """It leaves the queue with its reason, all others go on, and it is told once, not per ping."""
+    """A refused ping leaves the queue with its reason, others go on, and it is told once, not per ping."""
 
     async def main() -> None:
         queue, collector = FakeQueue(50), ScriptedCollector(lambda i, n: GONE if i % 10 == 0 else OK)

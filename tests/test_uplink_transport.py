@@ -190,7 +190,7 @@ def test_what_comes_after_an_answer_is_no_answer(contexts: Contexts) -> None:
 
 
 def test_what_comes_sealed_after_an_answer_is_no_answer() -> None:
-    """The same where it is another record of TLS that came with the answer's, and is not yet opened."""
+    """A record of TLS that came with an answer, and is not opened yet, is no answer to the next request."""
     ca = trustme.CA()
     contexts = Contexts(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context())
     assert contexts.server is not None and contexts.client is not None

@@ -106,7 +106,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
 
 
 def test_what_memory_dropped_is_told_while_flash_refuses(tmp_path: Path) -> None:
-    """It may refuse for good; and what was told then counts once when flash takes again."""
+    """What memory dropped is told while flash refuses, and counts once when it takes again."""
 
     async def main() -> None:
         spool, told = moody_spool(tmp_path), list[int]()

@@ -313,7 +313,7 @@ def test_an_error_of_the_daemon_is_told(listener: socket.socket) -> None:
 
 
 def test_the_file_stands_alone(tmp_path: Path) -> None:
-    """It can be copied into a player: nothing but the standard library, and none of ours."""
+    """The client can be copied into a player: it needs the standard library and nothing of ours."""
     copy = tmp_path / "jwping.py"
     shutil.copy(client.__file__, copy)
     code = (

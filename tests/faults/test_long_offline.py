@@ -23,7 +23,7 @@ def test_an_evening_offline_arrives_whole_and_in_order(result: long_offline.Resu
 
 
 def test_a_missing_and_a_late_ping_are_found_out(result: long_offline.Result) -> None:
-    """The check itself can fail."""
+    """The check fails where a ping is missing or late."""
     assert "a second is lost or doubled" in replace(result, arrived=result.arrived[:-2]).faults()
     swapped = [*result.arrived[:10], result.arrived[11], result.arrived[10], *result.arrived[12:]]
     assert replace(result, arrived=swapped).faults() == ["the order is not kept"]

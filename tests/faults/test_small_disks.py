@@ -81,7 +81,7 @@ def test_flash_that_is_full(disk: SmallDisk, box: BoxUnderTest) -> None:
 
 
 def test_flash_that_is_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
-    """The same for a box whose file system came up read-only, until somebody makes it writable.
+    """On a file system that came up read-only no ping is acknowledged, nor lost, until it is writable.
 
     What was playing when the power went gets its `gab` then, and not only after the next start.
     """
@@ -104,7 +104,7 @@ def test_flash_that_is_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
 
 @pytest.mark.parametrize("disk", ["ext4"], indirect=True)
 def test_flash_that_turns_read_only(disk: SmallDisk, box: BoxUnderTest) -> None:
-    """The same for a file system that the kernel makes read-only under a running daemon.
+    """On a file system that turns read-only under the daemon no ping is acknowledged, nor lost.
 
     Such a mount stays so until the next boot repairs it; then every acknowledged ping is there.
     """
