@@ -1,10 +1,10 @@
 """The players' socket: connections in, pings to the writer.
 
 `server` admits connections, and `connection` reads one.  `dialogue` is what is said on it, by its
-`players`, with its `acks`; `claims` keeps what its player says of itself, `caller` what the daemon knows
-of that player, `replies` answers without waiting.  `player` is one player and what survives of it, `plays`
-brings what all of them make on its way to flash, `held` keeps plays across a cut and `finished` their
-ends.  `tap` shows an operator what passes.
+`players`, with its `acks` and `refusals`; `claims` keeps what its player says of itself, `caller` what
+the daemon knows of that player, `replies` answers without waiting.  `player` is one player and what
+survives of it, `plays` brings what all of them make on its way to flash, `held` keeps plays across a cut
+and `finished` their ends.  `tap` shows an operator what passes.
 """
 
 from jwpingd.server.caller import Caller

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jwpingd import wire
-from jwpingd.errors import BadEvent, PlayerError, UnknownEvent
+from jwpingd.errors import BadEvent, PlayerError
 from jwpingd.events import Consent, Hello, PlayEvent, PlaylistItem, Time
 from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Restriction
@@ -20,11 +20,11 @@ from jwpingd.server.claims import Claims
 from jwpingd.server.player import Player
 from jwpingd.server.players import Players
 from jwpingd.server.plays import Plays
+from jwpingd.server.refusals import Refusals
 from jwpingd.wire import Received, Rejected
 from jwpingd.writer import Writer
 
 MAX_AT_AGE_MS = 10 * 60 * 1000  # events may be held back this long
-MAX_TOLD_UNKNOWN = 100  # kinds of unknown events that a connection is told of
 
 
 class Rules(NamedTuple):
@@ -74,14 +74,11 @@ class Dialogue:
         self._plays = plays
         self._rules = rules
         self._describe = describe
-        self._reply = reply
-        self._complain = complain
+        self._refusals = Refusals(uid, plays.tap, reply=reply, complain=complain)
         self._reader = wire.LineReader(rules.max_line_bytes)
         self._waiting: deque[tuple[Received | Rejected, Moment]] = deque()
         self._purged_to = 0
         self._purged_of = Restriction.NOTHING
-        self._told_unknown: set[str] = set()
-        self._has_complained = False
         self._last_at_ms: int | None = None
 
     def take(self, data: bytes, now: Moment) -> None:
@@ -227,22 +224,10 @@ class Dialogue:
 
     def _refuse(self, rejected: Rejected) -> None:
         self.has_only_ticked = False
-        if isinstance(rejected.error, UnknownEvent) and self._is_told(str(rejected.error)):
-            if rejected.ack_id is not None:
-                self._acknowledge(rejected.ack_id)
-            return
-        self._reply(wire.error_reply(rejected))
-        self._plays.tap.refused(self.uid, rejected.error, rejected.line)
-        if not self._has_complained:
-            self._has_complained = True
-            self._complain(f"{rejected.error.code} in line {rejected.line}")
-
-    def _is_told(self, message: str) -> bool:
-        """An unknown event is told once per connection; beyond the limit all count as told."""
-        if message in self._told_unknown or len(self._told_unknown) >= MAX_TOLD_UNKNOWN:
-            return True
-        self._told_unknown.add(message)
-        return False
+        if not self._refusals.is_told(rejected.error):
+            self._refusals.tell(rejected)
+        elif rejected.ack_id is not None:
+            self._acknowledge(rejected.ack_id)
 
     def _note(self, ticket: int) -> None:
         if ticket:
