@@ -4,8 +4,9 @@
 `schema`, `store` (the open database), `log` (the file of its write-ahead log), `rows`, `aside` (dead
 letters), `plays` (checkpoints), `boots`, `times`, `counters`, `account`, `limits`, `room` (folding and
 dropping), `purge`, `upkeep` (now and then).
-For bad days: `opening` decides with `damage` what a file is, `salvage` carries over with `recover` and
-`pages`, `files` moves, `faults` names errors, `reserve` holds space for a full disk.
+For bad days: `opening` decides with `damage` what a file is, `salvage` builds a new store of what
+`carrying` brings over from it, with `recover` and `pages`; `files` moves, `faults` names errors, `reserve`
+holds space for a full disk.
 """
 
 from jwpingd.spool.account import Account

@@ -7,10 +7,10 @@ import sqlite3
 
 from jwpingd.plural import counted
 from jwpingd.spool import account, damage, faults, files, room, salvage, schema
+from jwpingd.spool.carrying import Source
 from jwpingd.spool.damage import Damaged, Missing, Newer, Sound, Verdict
 from jwpingd.spool.files import Files
 from jwpingd.spool.limits import Limits
-from jwpingd.spool.salvage import Source
 from jwpingd.spool.store import Store
 
 
