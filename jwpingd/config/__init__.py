@@ -1,4 +1,4 @@
-"""Configuration: TOML files and overrides → one frozen `Config`, and where files and directories are.
+"""Configuration: TOML files and overrides → one immutable `Config`, and where files and directories are.
 
 `sections` holds the one table of settings; `reading` makes a `Config` or tells every problem;
 `paths` knows the directories; `writing` makes the commented file.
