@@ -259,13 +259,14 @@ def test_a_request_that_is_given_up_lets_go_of_its_connection(contexts: Contexts
 def test_a_handshake_that_ends_early_leaves_no_socket(is_cancelled: bool) -> None:
     """Whether the caller gives up or the time is over: the socket is closed at once."""
 
+    clock = trio.testing.MockClock()
+
     async def main() -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         silent = Server(listeners[0].socket.getsockname()[1])
         contexts = Contexts(None, ssl.create_default_context())
         transport = direct(silent, contexts)
         request = a_request(silent, contexts)
-        request.extensions["timeout"]["connect"] = 5.0 if is_cancelled else 0.01
         open_before = len(os.listdir("/proc/self/fd"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(outcome, transport, request)
@@ -273,12 +274,14 @@ def test_a_handshake_that_ends_early_leaves_no_socket(is_cancelled: bool) -> Non
             assert await accepted.receive_some()  # its first word of the handshake
             if is_cancelled:
                 nursery.cancel_scope.cancel()
+            else:
+                clock.jump(6.0)
         assert len(os.listdir("/proc/self/fd")) == open_before + 1
         assert await accepted.receive_some() == b""
         await trio.aclose_forcefully(accepted)
         await trio.aclose_forcefully(listeners[0])
 
-    trio.run(main)
+    trio.run(main, clock=clock)
 
 
 def test_who_is_not_there_is_told_apart() -> None:

@@ -24,7 +24,7 @@ from jwpingd.uplink.transport import DirectTransport
 
 IDLE_EXPIRY_S = 60.0  # A playing box pings more often than that; an idle one should hold no connection.
 MAX_BODY_BYTES = 64 * 1024  # The answer is a GIF of 43 bytes; whatever is longer is not read to its end.
-MIN_CHUNK_BYTES = 64  # What a chunk of it counts at least: thousands of tiny ones cost time like a long body.
+MAX_CHUNKS = 1024  # Tiny ones cost as much time as a long body.
 HASHED_CERTIFICATES = Path("/etc/ssl/certs")
 
 # TCP and TLS may take this share each.  The rest is kept back, so that a silent network shows as what
@@ -184,11 +184,11 @@ def _answer(response: httpx.Response) -> Answer:
 async def _finish(response: httpx.Response, scope: trio.CancelScope) -> None:
     """Read the body to its end, so that the connection can be used again; a long one is cut off."""
     assert isinstance(response.stream, httpx.AsyncByteStream)
-    n_bytes = 0
+    n_bytes = n_chunks = 0
     try:
         async for chunk in response.stream:
-            n_bytes += len(chunk)
-            if n_bytes > MAX_BODY_BYTES:
+            n_bytes, n_chunks = n_bytes + len(chunk), n_chunks + 1
+            if n_bytes > MAX_BODY_BYTES or n_chunks > MAX_CHUNKS:
                 scope.cancel()  # Rather than left: a cancellation ends every layer below in order.
                 await trio.lowlevel.checkpoint()  # What is there already would be read without one.
     finally:
