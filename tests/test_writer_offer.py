@@ -15,6 +15,8 @@ from tests.inline import entry, moody_spool, run, writer_on
 
 T = TypeVar("T")
 
+FAR_MS = 4_000_000_000_000  # in 2096: everything is too old by then
+
 
 class Thread:
     """Runs the work at once, counts it, and lets a test do something while it is under way."""
@@ -161,5 +163,24 @@ def test_a_purge_that_is_on_its_way_holds_for_an_offer(tmp_path: Path) -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert uplink.in_hand == []
         assert writer.account().dropped["opt_out"] == 1
+
+    waiting_uplink(tmp_path, act)
+
+
+def test_what_is_claimed_before_an_expiry_has_its_turn_does_not_expire(tmp_path: Path) -> None:
+    """An offer may be taken while the expiry waits for the store: what is in hand then is not dropped."""
+
+    async def act(writer: Writer, thread: Thread, uplink: Awaited) -> None:
+        async with trio.open_nursery() as nursery:
+
+            def expire_once() -> None:
+                thread.meanwhile = lambda: None
+                nursery.start_soon(writer.expire, FAR_MS)
+
+            for _ in range(10):  # Which of the two goes first is for trio's dice.
+                thread.meanwhile = expire_once
+                writer.submit([entry("e")])
+                await trio.testing.wait_all_tasks_blocked()
+        assert writer.account().dropped["age"] + len(uplink.in_hand) == 10
 
     waiting_uplink(tmp_path, act)

@@ -307,8 +307,8 @@ class Writer:
 
     async def expire(self, wall_ms: int) -> None:
         """Drop what is too old by a clock that is trusted.  Raises StoreError."""
-        claimed = self._in_hand.ids()
-        await self.on_spool(lambda spool: spool.expire(wall_ms, except_ids=claimed))
+        # Not those in hand now: while this waits for the store, others are claimed.
+        await self.on_spool(lambda spool: spool.expire(wall_ms, except_ids=self._in_hand.ids()))
 
     def account(self) -> Account:
         """The account as of the last commit, with what is only in memory."""
