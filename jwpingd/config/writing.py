@@ -14,8 +14,8 @@ PLACEHOLDER = "…"
 """What the shipped file has for the analytics id; it counts as not set."""
 
 MAX_SHOWN_CHARACTERS = 80  # what keeps a message on one line of a terminal
-_CREDENTIALS = r"(?:(?<=://)|[^\s\"'=/\[]+:(?!//)).*@"
-"""All between a scheme and the last @; and where the scheme is missing or misspelt, what has a colon."""
+_CREDENTIALS = r"(?<=://)|(?<![^\s\"'=/\[])[^\s\"'=/\[:]+:(?!//)"
+"""Where they begin: behind a scheme; and where that is missing or misspelt, at what has a colon."""
 
 _HEAD = """\
 # Configuration of jwpingd, in TOML.  Only analytics_id must be set.
@@ -28,8 +28,15 @@ _HEAD = """\
 
 def written(value: object) -> str:
     """`value` as TOML would have it, on one line, shortened if long, passwords in URLs hidden."""
-    shown = re.sub(_CREDENTIALS, "…@", _literal(value))
+    shown = _without_credentials(_literal(value))
     return shown if len(shown) <= MAX_SHOWN_CHARACTERS else shown[: MAX_SHOWN_CHARACTERS - 1] + "…"
+
+
+def _without_credentials(text: str) -> str:
+    """The same with nothing between their beginning and the last @."""
+    before, at, after = text.rpartition("@")
+    begin = re.search(_CREDENTIALS, before) if at else None
+    return text if begin is None else f"{before[: begin.start()]}…@{after}"
 
 
 def written_setting(setting: Setting, value: object) -> str:
