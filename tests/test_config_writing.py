@@ -84,6 +84,7 @@ def test_no_line_of_the_file_is_too_long() -> None:
         ("http:/u:p@h", '"…@h"'),
         ("proxy = u:p@h", '"proxy = …@h"'),
         (["u:p@h", "http://u:p@g"], '["…@g"]'),
+        ("::p@h", '"…@h"'),
         ("a @b u:p@h", '"a @b …@h"'),
         (100_000 * "a:" + "@h", '"…@h"'),
         ("@" + 100_000 * "a:", '"@' + 38 * "a:" + "a…"),

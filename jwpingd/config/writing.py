@@ -14,7 +14,7 @@ PLACEHOLDER = "…"
 """What the shipped file has for the analytics id; it counts as not set."""
 
 MAX_SHOWN_CHARACTERS = 80  # what keeps a message on one line of a terminal
-_CREDENTIALS = r"(?<=://)|(?<![^\s\"'=/\[])[^\s\"'=/\[:]+:(?!//)"
+_CREDENTIALS = r"(?<=://)|(?<![^\s\"'=/\[])[^\s\"'=/\[]+?:(?!//)"
 """Where they begin: behind a scheme; and where that is missing or misspelt, at what has a colon."""
 
 _HEAD = """\
