@@ -50,6 +50,7 @@ def test_only_the_analytics_id_must_be_given(tmp_path: Path) -> None:
     [
         ('collector_url = "https://example.com/"', "collector_url", "https://example.com"),
         ('collector_url = "HTTPS://Example.com:8443"', "collector_url", "https://example.com:8443"),
+        ('collector_url = "https://example.com.:8443"', "collector_url", "https://example.com:8443"),
         ('collector_url = "http://127.0.0.2:8080"', "collector_url", "http://127.0.0.2:8080"),
         ('collector_url = "http://[::1]:8080"', "collector_url", "http://[::1]:8080"),
         ('collector_url = "http://localhost"', "collector_url", "http://localhost"),
@@ -224,6 +225,7 @@ def test_problems_name_everything(
         "https://", "https://user@example.com", "https://example.com/path", "https://example.com?q", "https://a#f",
         "https://example.com:0", "https://example.com:65536", "https://example.com:x", "https://[::1", "https://[z]",
         "https://exa mple.com", "https://example.com\\n", "https://ex\\u00e4mple.com", "example.com", "",
+        "https://\\u212aa.com",
     ],
 )  # fmt: skip
 def test_collector_urls_that_are_refused(tmp_path: Path, url: str) -> None:

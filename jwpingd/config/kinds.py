@@ -182,11 +182,14 @@ _URL = (
 
 
 def _url_parts(raw: object) -> tuple[str, str, str]:
-    """(scheme, host, port with its colon or "") of a URL that has nothing else; else ValueError."""
-    match = re.fullmatch(_URL, raw, re.IGNORECASE) if isinstance(raw, str) else None
+    """(scheme, host, port with its colon or "") of a URL that has nothing else; else ValueError.
+
+    A dot at the end of the host is left out: TLS names it without one (RFC 6066 §3).
+    """
+    match = re.fullmatch(_URL, raw, re.IGNORECASE | re.ASCII) if isinstance(raw, str) else None
     if match is None:
         raise ValueError
-    host, port = match["host"].lower(), match["port"]
+    host, port = match["host"].lower().removesuffix("."), match["port"]
     if host.startswith("["):
         _ip_address(host[1:-1])
     if port is not None and not 1 <= int(port) <= 65535:
