@@ -105,6 +105,26 @@ def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
     run(main)
 
 
+def test_what_is_claimed_while_flash_refuses_is_not_dropped_for_room(tmp_path: Path) -> None:
+    """A full store makes room at the second try of a batch: what the uplink was handed before it stays."""
+
+    async def main() -> None:
+        spool = moody_spool(tmp_path)
+        large = [entry("e")._replace(target="/" + 5000 * "x") for _ in range(10)]
+        async with running(writer_on(spool, memory_max=100)) as writer:
+            while not writer.account().dropped["full"]:
+                await writer.wait_durable(writer.submit(large))
+            spool.refuses = True
+            tickets = [writer.submit(large), writer.submit(large)]
+            await trio.sleep(5)
+            (held,) = await writer.claim(1)
+            spool.refuses = False
+            await writer.wait_durable(tickets[-1])
+            assert held in spool.waiting(1)
+
+    run(main)
+
+
 def test_what_memory_dropped_is_told_while_flash_refuses(tmp_path: Path) -> None:
     """What memory dropped is told while flash refuses, and counts once when it takes again."""
 

@@ -66,10 +66,10 @@ class Waiting:
         for submission in self.submissions:
             yield from submission.puts
 
-    def take_batch(self, max_bytes: int, claimed: frozenset[int]) -> tuple[Batch, int]:
+    def take_batch(self, max_bytes: int) -> tuple[Batch, int]:
         """The oldest submissions as one transaction of `max_bytes` at most, and the last one's ticket (or 0).
 
-        Everything else goes with it.  The batch's number is given when it is written.
+        Everything else goes with it.  Its number, and what is claimed, are added when it is written.
         """
         taken = [self.submissions.popleft()] if self.submissions else []
         n_bytes = sum(submission.n_bytes for submission in taken)
@@ -86,7 +86,6 @@ class Waiting:
             delivered=tuple(self.delivered),
             set_aside=tuple(self.set_aside),
             tried_to=self.tried_to,
-            claimed=claimed,
             n_more_counts=dict(self.n_more_counts),
         )
         self.delivered, self.set_aside, self.tried_to, self.n_more_counts = [], [], 0, {}

@@ -344,7 +344,7 @@ class Writer:
         """Write the oldest that waits as one transaction.  What fails is kept unchanged for the next call."""
         async with self._flash.lock:
             if not self._in_doubt:
-                self._in_doubt.begin(*self._waiting.take_batch(self._max_batch_bytes, self._in_hand.ids()))
+                self._in_doubt.begin(*self._waiting.take_batch(self._max_batch_bytes))
             mark = self._in_hand.offer.withdraw()
             try:
                 batch, found = await self._flash.use(self._writing())
@@ -366,17 +366,18 @@ class Writer:
         claimed, is_awaited = self._in_hand.ids(), self._in_hand.is_awaited
 
         def work(spool: Spool) -> tuple[Batch, Sequence[Entry] | None]:
-            batch = self._write(spool)
+            batch = self._write(spool, claimed)
             return batch, claimable(spool, claimed, self._purges.cover) if is_awaited else None
 
         return work
 
-    def _write(self, spool: Spool) -> Batch:
-        """In the thread."""
+    def _write(self, spool: Spool, claimed: frozenset[int]) -> Batch:
+        """In the thread.  What is `claimed` may be more than at the first try of the same batch."""
         batch = self._in_doubt.numbered(spool.last_batch)
         # What was tried from memory since is marked with the very commit that brings it to flash.  The next
         # batch says it again: this one may be there already, and is then skipped.
-        spool.commit(batch._replace(tried_to=max(batch.tried_to, self._waiting.tried_to)))
+        tried_to = max(batch.tried_to, self._waiting.tried_to)
+        spool.commit(batch._replace(tried_to=tried_to, claimed=claimed))
         return batch
 
     def _know(self) -> None:
