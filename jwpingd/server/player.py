@@ -16,7 +16,7 @@ from jwpingd.moment import Moment
 from jwpingd.ping import Facts, Ping, facts_from_json, facts_to_json
 from jwpingd.server.finished import Finished, Owner
 from jwpingd.session import Session
-from jwpingd.spool import Checkpoint, Entry
+from jwpingd.spool import Checkpoint, Entry, changed
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +114,7 @@ def is_same(checkpoint: Checkpoint, saved: Checkpoint | None) -> bool:
 
 
 def _without_time(checkpoint: Checkpoint) -> tuple[Entry | None, dict[str, Any] | None]:
-    will = checkpoint.will and checkpoint.will._replace(boot_ms=0, sa_ms=None)
+    will = checkpoint.will and changed(checkpoint.will, boot_ms=0, sa_ms=None)
     state = json.loads(checkpoint.state) if checkpoint.state else None
     if state is not None:
         del state["latest"], state["at_ms"]

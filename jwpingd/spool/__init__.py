@@ -10,8 +10,8 @@ holds space for a full disk.
 """
 
 from jwpingd.spool.account import Account
-from jwpingd.spool.entry import Batch, Checkpoint, Entry, Purge, SetAside
+from jwpingd.spool.entry import Batch, Checkpoint, Entry, Purge, SetAside, changed
 from jwpingd.spool.limits import Limits
 from jwpingd.spool.spool import Spool
 
-__all__ = ["Account", "Batch", "Checkpoint", "Entry", "Limits", "Purge", "SetAside", "Spool"]
+__all__ = ["Account", "Batch", "Checkpoint", "Entry", "Limits", "Purge", "SetAside", "Spool", "changed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from jwpingd.moment import Moment
 
@@ -102,6 +102,18 @@ class Batch(NamedTuple):
         """Whether its number need not be remembered: it changes no counter, and nothing the second time."""
         counted = (self.puts, self.purges, self.delivered, self.set_aside, self.tried_to, self.n_more_counts)
         return not any(counted)
+
+
+Changed = TypeVar("Changed", Entry, Batch)
+
+
+def changed(value: Changed, **changes: Any) -> Changed:
+    """`value` with other values in some fields: `_replace` for what happens all day.
+
+    Each `_replace` leaves a tuple in CPython's free lists, which keep 2,000 of every length: half a
+    megabyte for entries and batches.
+    """
+    return type(value)(**(value._asdict() | changes))
 
 
 class SetAside(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jwpingd.spool import Batch, Entry, Purge
+from jwpingd.spool import Batch, Entry, Purge, changed
 from jwpingd.writer.waiting import revised
 
 
@@ -42,7 +42,7 @@ class InDoubt:
         """The batch with its number, given at the first try and kept, so that no batch counts twice."""
         assert self._batch is not None
         if not self._batch.number:
-            self._batch = self._batch._replace(number=last_batch + 1)
+            self._batch = changed(self._batch, number=last_batch + 1)
         return self._batch
 
     def revise(self, purge: Purge) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import trio
 
 from jwpingd.errors import StoreError
-from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool
+from jwpingd.spool import Account, Batch, Checkpoint, Entry, Purge, SetAside, Spool, changed
 from jwpingd.writer.flash import Flash, RunBlocking
 from jwpingd.writer.in_doubt import InDoubt
 from jwpingd.writer.in_hand import InHand
@@ -111,7 +111,7 @@ class Writer:
         self._ticket += 1
         first_id = self._last_id + 1
         self._last_id += len(entries)
-        puts = [entry._replace(id=first_id + idx) for idx, entry in enumerate(entries)]
+        puts = [changed(entry, id=first_id + idx) for idx, entry in enumerate(entries)]
         self._add(Submission(self._ticket, puts, checkpoints, ended))
         if any(entry.sa_ms is None for entry in entries):
             self._untimed_ticket = self._ticket
@@ -377,7 +377,7 @@ class Writer:
         # What was tried from memory since is marked with the very commit that brings it to flash.  The next
         # batch says it again: this one may be there already, and is then skipped.
         tried_to = max(batch.tried_to, self._waiting.tried_to)
-        spool.commit(batch._replace(tried_to=tried_to, claimed=claimed))
+        spool.commit(changed(batch, tried_to=tried_to, claimed=claimed))
         return batch
 
     def _know(self) -> None:
