@@ -117,9 +117,10 @@ def test_the_early_socket_is_at_the_configured_place(
     assert found is None or found == expect
 
 
-def test_plain_settings_are_found_early(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["0o666", '"0666"', '"666"'])
+def test_plain_settings_are_found_early(tmp_path: Path, mode: str) -> None:
     """What services have is plain: root's directories, systemd's variables, a file that sets the socket."""
-    (tmp_path / "config.toml").write_text('[socket]\nmode = 0o666\ngroup = "video"')
+    (tmp_path / "config.toml").write_text(f'[socket]\nmode = {mode}\ngroup = "video"')
     environ = {"CONFIGURATION_DIRECTORY": str(tmp_path), "RUNTIME_DIRECTORY": "/run/jwpingd"}
     assert early.find(Options(None, []), environ, is_root=False) == (
         "/run/jwpingd/player.sock",
@@ -190,7 +191,6 @@ OF_ITS_OWN = {
         "network",
         "notify",
         "ping",
-        "platforms",
         "plural",
         "retry",
         "server",
@@ -206,7 +206,7 @@ OF_ITS_OWN = {
 
 @pytest.mark.slow
 def test_an_idle_daemon_has_loaded_only_what_it_needs(tmp_path: Path) -> None:
-    """Before the first delivery: trio, sqlite3 and json, a short list, its own rooms; no TLS, no HTTP."""
+    """Before the first player: trio, sqlite3, json, a short list, its own rooms; no TLS, HTTP, platforms."""
     skeleton = "import json, sqlite3, sys, trio; print(json.dumps(sorted(sys.modules)))"
     loaded_by_trio = set(json.loads(subprocess.check_output([sys.executable, "-c", skeleton])))
     found = modules_of_idle_daemon(tmp_path)
@@ -214,7 +214,8 @@ def test_an_idle_daemon_has_loaded_only_what_it_needs(tmp_path: Path) -> None:
     others = {name for name in found if name.split(".")[0] not in ("jwpingd", "tomllib")}
     assert others - loaded_by_trio - MAY_BE_LOADED == set()
     assert {name for name in own - OF_ITS_OWN if name.split(".")[0] not in OF_ITS_OWN} == {"cli"}
-    assert "uplink.http" not in own
+    assert not own & {"uplink.http", "apps.detection", "apps.packages"}
+    assert not others & {"idna.core", "shutil"}
     assert not others & {"_ssl", "_hashlib", "httpx", "httpcore", "h11", "argparse", "platformdirs", "email"}
 
 

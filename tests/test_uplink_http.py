@@ -264,6 +264,14 @@ def test_after_a_network_change_connections_are_new(authority: Authority) -> Non
     trio.run(main)
 
 
+async def n_connections_of_two_requests(authority: Authority, answer: Script) -> int:
+    """How many were made for two, both answered with 200."""
+    async with serving(authority.good, answer) as server, connections(server, authority.file) as asked:
+        for _ in range(2):
+            assert await asked.ask("GET", "/") == Answer(200)
+    return server.n_connections
+
+
 @pytest.mark.parametrize("n_bytes", [MAX_BODY_BYTES - 1, 50 * MAX_BODY_BYTES])
 def test_a_long_body_is_not_read(authority: Authority, n_bytes: int) -> None:
     """The status counts; beyond 64 KiB the connection is given up rather than read to the end."""
@@ -272,16 +280,8 @@ def test_a_long_body_is_not_read(authority: Authority, n_bytes: int) -> None:
     async def answer_long(stream: Stream, _: bytes) -> None:
         await stream.send_all(head + bytes(n_bytes))
 
-    async def main() -> None:
-        async with (
-            serving(authority.good, answer_long) as server,
-            connections(server, authority.file) as asked,
-        ):
-            for _ in range(2):
-                assert await asked.ask("GET", "/") == Answer(200)
-        assert server.n_connections == (1 if n_bytes < MAX_BODY_BYTES else 2)
-
-    trio.run(main)
+    n_connections = trio.run(n_connections_of_two_requests, authority, answer_long)
+    assert n_connections == (1 if n_bytes < MAX_BODY_BYTES else 2)
 
 
 @pytest.mark.parametrize("n_chunks", [MAX_CHUNKS, 5 * MAX_CHUNKS])
@@ -292,16 +292,8 @@ def test_a_body_in_thousands_of_chunks_is_not_read(authority: Authority, n_chunk
     async def answer_in_chunks(stream: Stream, _: bytes) -> None:
         await stream.send_all(head + n_chunks * b"1\r\nx\r\n" + b"0\r\n\r\n")
 
-    async def main() -> None:
-        async with (
-            serving(authority.good, answer_in_chunks) as server,
-            connections(server, authority.file) as asked,
-        ):
-            for _ in range(2):
-                assert await asked.ask("GET", "/") == Answer(200)
-        assert server.n_connections == (1 if n_chunks <= MAX_CHUNKS else 2)
-
-    trio.run(main)
+    n_connections = trio.run(n_connections_of_two_requests, authority, answer_in_chunks)
+    assert n_connections == (1 if n_chunks <= MAX_CHUNKS else 2)
 
 
 def test_a_proxy_is_asked_for_a_tunnel(authority: Authority) -> None:

@@ -174,19 +174,21 @@ def test_an_idle_connection_expires(contexts: Contexts, idle_s: float) -> None:
     trio.run(main, clock=clock)
 
 
+async def ask_twice_over_two_connections(contexts: Contexts, answer_twice: Script) -> None:
+    """Each request gets the answer to itself, and what else was said costs the connection."""
+    async with serving(contexts.server, answer_twice) as server:
+        transport = direct(server, contexts)
+        for _ in range(2):
+            answer = await outcome(transport, a_request(server, contexts))
+            assert isinstance(answer, tuple) and answer[0] == 200
+        await transport.aclose()
+    assert len(server.heads) == server.n_connections == 2
+
+
 def test_what_comes_after_an_answer_is_no_answer(contexts: Contexts) -> None:
     """A server that answers twice has not answered the next request: that is asked on a new connection."""
 
-    async def main() -> None:
-        async with serving(contexts.server, saying(GIF + GIF.replace(b"200", b"500"))) as server:
-            transport = direct(server, contexts)
-            for _ in range(2):
-                answer = await outcome(transport, a_request(server, contexts))
-                assert isinstance(answer, tuple) and answer[0] == 200
-            await transport.aclose()
-        assert len(server.heads) == server.n_connections == 2
-
-    trio.run(main)
+    trio.run(ask_twice_over_two_connections, contexts, saying(GIF + GIF.replace(b"200", b"500")))
 
 
 def test_what_comes_sealed_after_an_answer_is_no_answer() -> None:
@@ -205,16 +207,7 @@ def test_what_comes_sealed_after_an_answer_is_no_answer() -> None:
         await stream.send_all(GIF.replace(b"200", b"500"))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
-    async def main() -> None:
-        async with serving(contexts.server, answer_twice) as server:
-            transport = direct(server, contexts)
-            for _ in range(2):
-                answer = await outcome(transport, a_request(server, contexts))
-                assert isinstance(answer, tuple) and answer[0] == 200
-            await transport.aclose()
-        assert len(server.heads) == server.n_connections == 2
-
-    trio.run(main)
+    trio.run(ask_twice_over_two_connections, contexts, answer_twice)
 
 
 def test_a_body_that_is_not_wanted_costs_the_connection(contexts: Contexts) -> None:
